@@ -1,0 +1,120 @@
+"""Loss reasons, their groups and the MEDDPICC elements, read from one versioned file."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from lossnlp.deal import Frozen
+from lossnlp.errors import TaxonomyError
+
+
+class Group(Frozen):
+    """A heading that reasons stand under."""
+
+    code: str
+    label: str
+
+
+class LossReason(Frozen):
+    """A standard loss reason: stable code, label for people, definition, group."""
+
+    code: str
+    group: str
+    label: str
+    definition: str
+
+
+class Element(Frozen):
+    """A MEDDPICC element with what makes it a gap, what makes it covered, and its coaching question."""
+
+    code: str
+    label: str
+    gap: str
+    covered: str
+    question: str
+
+
+class Crosswalk(Frozen):
+    """Words that other lists use, and the codes they stand for."""
+
+    words: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+class Taxonomy(Frozen):
+    """The closed set of labels that a model bundle was trained for."""
+
+    version: str
+    groups: tuple[Group, ...]
+    reasons: tuple[LossReason, ...]
+    elements: tuple[Element, ...]
+    crosswalk: tuple[Crosswalk, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Reason codes in file order."""
+        return tuple(reason.code for reason in self.reasons)
+
+    @property
+    def element_codes(self) -> tuple[str, ...]:
+        """Element codes in file order."""
+        return tuple(element.code for element in self.elements)
+
+    def get_reason(self, code: str) -> LossReason:
+        """Gives the reason with this code.
+
+        Raises:
+            TaxonomyError: No such code; the message lists those that exist.
+        """
+        for reason in self.reasons:
+            if reason.code == code:
+                return reason
+        raise TaxonomyError(f"'{code}' is not a loss reason; use one of: {', '.join(self.codes)}.")
+
+    def get_group(self, code: str) -> Group:
+        """Gives the group with this code.
+
+        Raises:
+            TaxonomyError: No such group.
+        """
+        for group in self.groups:
+            if group.code == code:
+                return group
+        raise TaxonomyError(f"'{code}' is not a group; use one of: {', '.join(group.code for group in self.groups)}.")
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Gives the taxonomy of a YAML file.
+
+    Raises:
+        TaxonomyError: The file is unreadable, a field is missing, a code stands twice or a group is undefined.
+    """
+    return _parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def get_default_taxonomy() -> Taxonomy:
+    """Gives the taxonomy that ships with lossnlp."""
+    return _parsed(resources.files("lossnlp").joinpath("taxonomy.yaml").read_text(encoding="utf-8"), "taxonomy.yaml")
+
+
+def _parsed(text: str, name: str) -> Taxonomy:
+    try:
+        taxonomy = Taxonomy.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise TaxonomyError(f"{name} is not a taxonomy: {str(error).splitlines()[0]}") from error
+    codes = taxonomy.codes
+    if len(set(codes)) != len(codes):
+        raise TaxonomyError(f"{name}: a reason code stands twice.")
+    known = {group.code for group in taxonomy.groups}
+    for reason in taxonomy.reasons:
+        if reason.group not in known:
+            raise TaxonomyError(f"{name}: reason '{reason.code}' names the undefined group '{reason.group}'.")
+    for code in {code for entry in taxonomy.crosswalk for code in entry.codes} - set(codes):
+        raise TaxonomyError(f"{name}: the crosswalk names the undefined reason '{code}'.")
+    return taxonomy
