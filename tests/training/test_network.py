@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lossnlp.heads import Layout, Mixer, pool_segments, read_view
+from training.config import TrainConfig
+from training.corpus import LabelledDeal
+from training.encoders import make_small_encoder
+from training.examples import ExampleMaker
+from training.network import LossNetwork, make_batch
+from training.objective import Objective
+from training.quantize import on_4_bit_weights, quantizable_weights, rounded_to_4_bit
+
+
+@pytest.fixture
+def network(layout: Layout) -> LossNetwork:
+    torch.manual_seed(5)
+    network = LossNetwork(make_small_encoder(30_527), layout)
+    torch.nn.init.normal_(network.mixing.outer.weight, std=0.1)
+    return network.eval()
+
+
+def test_torch_and_numpy_pool_alike(
+    network: LossNetwork, layout: Layout, maker: ExampleMaker, note: LabelledDeal, call: LabelledDeal
+) -> None:
+    examples = [maker.make(note), maker.make(call)]
+    batch = make_batch(examples, pad_id=1)
+    tokens = torch.randn(len(batch.owned), layout.width)
+    with torch.no_grad():
+        logits = network.pool(tokens, batch).logits.numpy()
+    rows = tokens.numpy()[len(examples[0].segment_of) :]
+    starts = np.unique(examples[1].segment_of, return_index=True)[1]
+    readings = pool_segments(rows, starts, layout)
+    mixer = Mixer.from_tensors(network.mixer_tensors())
+    for place, view in enumerate(examples[1].views):
+        alone = read_view(readings, view.members, sources=view.sources, mixer=mixer, layout=layout)
+        assert alone.logits == pytest.approx(logits[1 + place], abs=1e-4)
+
+
+def test_other_deals_change_no_reading(
+    network: LossNetwork, maker: ExampleMaker, note: LabelledDeal, call: LabelledDeal
+) -> None:
+    alone, together = (
+        make_batch([maker.make(note)], pad_id=1),
+        make_batch([maker.make(note), maker.make(call)], pad_id=1),
+    )
+    with torch.no_grad():
+        assert torch.allclose(network(alone).logits[0], network(together).logits[0], atol=1e-4)
+
+
+def test_every_term_of_the_loss_teaches(
+    network: LossNetwork, layout: Layout, maker: ExampleMaker, call: LabelledDeal
+) -> None:
+    examples = [maker.make(call)]
+    batch = make_batch(examples, pad_id=1)
+    terms = Objective(TrainConfig(), layout)(network(batch), batch, examples)
+    assert set(terms) == set(TrainConfig().weights.model_dump())
+    for name, term in terms.items():
+        gradient = torch.autograd.grad(term, network.reader.head.weight, retain_graph=True, allow_unused=True)[0]
+        assert gradient is not None, name
+        assert float(gradient.abs().sum()) > 0, name
+
+
+def test_four_bit_rounding_is_idempotent() -> None:
+    weight = torch.randn(8, 128)
+    once = rounded_to_4_bit(weight)
+    assert torch.allclose(rounded_to_4_bit(once), once, atol=1e-6)
+    assert len(once[0, :64].unique()) <= 16
+    assert float((once - weight).abs().max()) < float(weight.abs().max()) / 7
+
+
+def test_full_weights_return_after_a_step(network: LossNetwork) -> None:
+    weights = quantizable_weights(network.reader.encoder)
+    before = [weight.clone() for weight in weights]
+    with on_4_bit_weights(weights):
+        assert not torch.equal(weights[0], before[0])
+    assert all(torch.equal(weight, old) for weight, old in zip(weights, before, strict=True))

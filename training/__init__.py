@@ -1,0 +1,1 @@
+"""Training: from labelled deals to a model bundle."""

@@ -1,0 +1,315 @@
+"""Calibration on held-out deals: probabilities that hold, cuts that fit, and thresholds for a stated precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
+
+from lossnlp.assessment import Assessment
+from lossnlp.calibration import Calibration, Curve, EvidenceRule, Temperature
+from lossnlp.classifier import LossClassifier
+from lossnlp.decisions import Decisions
+from lossnlp.heads import ATTRIBUTIONS, WINBACKS
+from lossnlp.quotes import QuoteCutter
+from lossnlp.reading import DealReading, View
+from training.corpus import LabelledDeal, Labels
+from training.evaluate import Judged, evaluate, evidence_score
+
+MIN_VALUES = 12
+_GRID = np.round(np.arange(0.15, 0.86, 0.025), 3)
+_SPREAD = 1e-3
+
+
+@dataclass(frozen=True)
+class ReadDealGold:
+    """A held-out deal as the shipped network reads it, with its gold labels."""
+
+    labelled: LabelledDeal
+    reading: DealReading
+
+    def views(self) -> Iterator[tuple[View, Labels]]:
+        """Gives each view with its own labels."""
+        labelled, reading = self.labelled, self.reading
+        if reading.note is not None and labelled.note is not None:
+            yield reading.note, labelled.note
+        if reading.buyer is not None and labelled.buyer is not None:
+            yield reading.buyer, labelled.buyer
+        if reading.note is not None and reading.buyer is not None:
+            yield reading.whole, labelled.labels
+
+
+def calibrate(classifier: LossClassifier, deals: Sequence[ReadDealGold], *, target_precision: float) -> Calibration:
+    """Gives the calibration that fits held-out deals.
+
+    Args:
+        classifier: The exported network; its own calibration is not used.
+        deals: Held-out deals, read by this classifier.
+        target_precision: Share of accepted values that must be right, 0 to 1.
+    """
+    calibration = _curves(classifier, deals)
+    calibration = calibration.model_copy(update={"cuts": _cuts(classifier, deals, calibration)})
+    calibration = _with_conflict(classifier, deals, calibration)
+    calibration = calibration.model_copy(update={"evidence": _evidence_rule(classifier, deals)})
+    for key, figure in (("rival", "competitors.micro_f1"), ("revisit", "revisit.f1")):
+        calibration = _with_best_cut(classifier, deals, calibration, key=key, figure=figure)
+    judged = judge(classifier, deals, calibration)
+    return calibration.model_copy(update={"accept": acceptance(judged, target_precision)})
+
+
+def judge(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration) -> list[Judged]:
+    """Gives the assessments of deals that were read before, under another calibration."""
+    other = classifier.with_calibration(calibration)
+    return [Judged(gold.labelled, other.decide(gold.labelled.deal, gold.reading)) for gold in deals]
+
+
+def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibration:
+    layout = Decisions(classifier.taxonomy, Calibration()).layout
+    views = [pair for deal in deals for pair in deal.views()]
+    logits = np.stack([view.reading.logits for view, _ in views])
+    heads = {name: logits[:, where] for name, where in layout.outputs.items()}
+    labels = [label for _, label in views]
+    notes = np.array([label.attribution != "na" for label in labels])
+    detail = np.array([label.insufficient_detail is not None for label in labels])
+    gold = {
+        "reasons": np.array([[code in label.reasons for code in layout.reasons] for label in labels]),
+        "gap": np.array([[label.meddpicc.get(code) == "gap" for code in layout.elements] for label in labels]),
+        "covered": np.array([[label.meddpicc.get(code) == "covered" for code in layout.elements] for label in labels]),
+    }
+    curves = {name: fit_curve(heads[name].ravel(), truth.ravel()) for name, truth in gold.items()}
+    thin = np.array([bool(label.insufficient_detail) for label in labels])
+    curves["insufficient_detail"] = fit_curve(heads["insufficient_detail"][detail, 0], thin[detail])
+    return Calibration(
+        primary=fit_temperature(heads["primary"], [layout.reasons.index(label.primary) for label in labels]),
+        attribution=fit_temperature(
+            heads["attribution"][notes],
+            [ATTRIBUTIONS.index(label.attribution) for label in labels if label.attribution != "na"],
+        ),
+        winback=fit_temperature(heads["winback"], [WINBACKS.index(label.winback) for label in labels]),
+        curves=curves,
+    )
+
+
+def fit_temperature(logits: NDArray[np.floating], gold: Sequence[int]) -> Temperature:
+    """Gives the temperature under which the gold classes are likeliest.
+
+    Args:
+        logits: Shape (values, classes).
+        gold: Class of each value.
+    """
+    if not len(gold):
+        return Temperature()
+
+    def surprise(temperature: float) -> float:
+        scaled = logits / temperature
+        log_total = np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1)) + scaled.max(1)
+        return float((log_total - scaled[np.arange(len(gold)), list(gold)]).mean())
+
+    best = minimize_scalar(surprise, bounds=(0.25, 6.0), method="bounded")
+    return Temperature(value=round(float(best.x), 4))
+
+
+def fit_curve(logits: NDArray[np.floating], gold: NDArray[np.bool_]) -> Curve:
+    """Gives the logistic curve under which the gold answers are likeliest; the plain one where there is nothing to fit on.
+
+    Args:
+        logits: Shape (values,).
+        gold: Shape (values,).
+    """
+    if gold.all() or not gold.any():
+        return Curve()
+
+    def surprise(parameters: NDArray[np.floating]) -> float:
+        scores = np.exp(parameters[0]) * logits + parameters[1]
+        pull = _SPREAD * float((parameters**2).sum())
+        return float(np.mean(np.logaddexp(0, scores) - gold * scores)) + pull
+
+    best = minimize(surprise, np.zeros(2), method="Nelder-Mead")
+    return Curve(scale=round(float(np.exp(best.x[0])), 4), shift=round(float(best.x[1]), 4))
+
+
+def _cuts(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration) -> dict[str, float]:
+    """Gives one cut per head, where F1 over its labels is best; single labels are too few to have their own."""
+    layout = Decisions(classifier.taxonomy, calibration).layout
+    views = [pair for deal in deals for pair in deal.views()]
+    cuts: dict[str, float] = {}
+    for head, codes in (("reasons", layout.reasons), ("gap", layout.elements), ("covered", layout.elements)):
+        logits = np.stack([view.reading.logits[layout.outputs[head]] for view, _ in views])
+        gold = np.array([[_has(label, head, code) for code in codes] for _, label in views])
+        cut = best_cut(calibration.curve(head).probability(logits).ravel(), gold.ravel())
+        cuts |= {f"{head}.{code}": cut for code in codes}
+    noted = [(view, label) for view, label in views if label.insufficient_detail is not None]
+    where = layout.outputs["insufficient_detail"]
+    logits = np.array([view.reading.logits[where][0] for view, _ in noted])
+    thin = np.array([bool(label.insufficient_detail) for _, label in noted])
+    cuts["insufficient_detail"] = best_cut(calibration.curve("insufficient_detail").probability(logits), thin)
+    return cuts
+
+
+def _has(labels: Labels, head: str, code: str) -> bool:
+    return code in labels.reasons if head == "reasons" else labels.meddpicc.get(code) == head
+
+
+def best_cut(probabilities: NDArray[np.floating], gold: NDArray[np.bool_]) -> float:
+    """Gives the probability from which saying yes gives the best F1; the middle of the best stretch of a grid."""
+    if not gold.any():
+        return 0.5
+    scores = []
+    for cut in _GRID:
+        said = probabilities >= cut
+        scores.append(2 * int((said & gold).sum()) / max(1, int(said.sum()) + int(gold.sum())))
+    best = np.flatnonzero(np.array(scores) >= max(scores) - 0.002)
+    return float(_GRID[best[len(best) // 2]])
+
+
+def _with_conflict(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration) -> Calibration:
+    decisions = Decisions(classifier.taxonomy, calibration)
+    pairs = [
+        (decisions.conflict_logit(deal.reading.note, deal.reading.buyer), bool(deal.labelled.labels.rep_buyer_conflict))
+        for deal in deals
+        if deal.reading.note is not None and deal.reading.buyer is not None
+    ]
+    if len(pairs) < MIN_VALUES:
+        return calibration
+    curve = fit_curve(np.array([logit for logit, _ in pairs]), np.array([gold for _, gold in pairs]))
+    probabilities = curve.probability(np.array([logit for logit, _ in pairs], dtype=np.float32))
+    cut = best_cut(probabilities, np.array([gold for _, gold in pairs]))
+    return calibration.model_copy(
+        update={
+            "curves": {**calibration.curves, "rep_buyer_conflict": curve},
+            "cuts": {**calibration.cuts, "rep_buyer_conflict": cut},
+        }
+    )
+
+
+def _evidence_rule(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> EvidenceRule:
+    """Gives the rule whose quotes overlap best with the gold ones: word overlap, and half as much word recall."""
+    rules = [
+        EvidenceRule(margin=margin, gap=gap, share=share, most=most)
+        for margin, gap, (share, most) in product(
+            (1.0, 1.5, 2.0, 2.5, 3.0, 4.0), (1, 3), ((1.0, 1), (0.7, 2), (0.4, 2), (0.5, 3))
+        )
+    ]
+    return max(rules, key=lambda rule: _quote_score(classifier, deals, rule))
+
+
+def _quote_score(classifier: LossClassifier, deals: Sequence[ReadDealGold], rule: EvidenceRule) -> float:
+    layout = Decisions(classifier.taxonomy, Calibration()).layout
+    slots = {name: place for place, (name, _) in enumerate(layout.slots)}
+    scores = []
+    for deal in deals:
+        view, reading = deal.reading.whole, deal.reading
+        cutter = QuoteCutter(reading.read.segments, reading.readings.tokens, rule)
+        for key, quotes in deal.labelled.labels.evidence.items():
+            code = key.removeprefix("meddpicc.")
+            name = key if code == key else f"{deal.labelled.labels.meddpicc.get(code)}.{code}"
+            if name in slots:
+                shown = cutter.cut(slots[name], view.members, view.reading.weights[:, slots[name]])
+                scores.append(evidence_score(quotes, shown))
+    return fmean(iou + 0.5 * recall for iou, recall in scores) if scores else 0.0
+
+
+def _with_best_cut(
+    classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration, *, key: str, figure: str
+) -> Calibration:
+    def at(cut: float) -> Calibration:
+        return calibration.model_copy(update={"cuts": {**calibration.cuts, key: cut}})
+
+    return max(
+        (at(cut) for cut in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
+        key=lambda c: evaluate(judge(classifier, deals, c))[figure],
+    )
+
+
+def acceptance(judged: Sequence[Judged], target: float) -> dict[str, float | None]:
+    """Gives, for each kind of value, the confidence from which at least `target` of the values were right.
+
+    A label with at least 12 values has a threshold of its own; a rarer one takes that of its head, and none (always a
+    person) where even its surest values were wrong too often.
+
+    Args:
+        judged: Held-out assessments beside their gold labels.
+        target: Precision to reach, 0 to 1.
+    """
+    accept: dict[str, float | None] = {}
+    for head, values in _values(judged).items():
+        pairs = [pair for pairs in values.values() for pair in pairs]
+        common = threshold_for(pairs, target)
+        for label, own in values.items():
+            accept[f"{head}.{label}" if label else head] = _own_threshold(own, common, target)
+    return accept
+
+
+def _own_threshold(own: Sequence[tuple[float, bool]], common: float | None, target: float) -> float | None:
+    if len(own) >= MIN_VALUES:
+        return threshold_for(own, target)
+    sure = [right for confidence, right in own if common is not None and confidence >= common]
+    return common if not sure or fmean(sure) >= target - 0.1 else None
+
+
+def threshold_for(pairs: Sequence[tuple[float, bool]], target: float) -> float | None:
+    """Gives the lowest confidence from which at least `target` of the values were right, or None.
+
+    Args:
+        pairs: Confidence of each value and whether it was right.
+        target: Precision to reach, 0 to 1.
+    """
+    ranked = sorted(pairs, reverse=True)
+    right = np.cumsum([good for _, good in ranked]) / np.arange(1, len(ranked) + 1)
+    enough = np.flatnonzero(right >= target)
+    enough = enough[enough >= min(5, len(ranked)) - 1]
+    return round(float(ranked[int(enough[-1])][0]), 4) if len(enough) else None
+
+
+def _values(judged: Sequence[Judged]) -> dict[str, dict[str, list[tuple[float, bool]]]]:
+    """Gives confidence and rightness of every value, by head and label."""
+    found: dict[str, dict[str, list[tuple[float, bool]]]] = {}
+
+    def note(head: str, label: str, confidence: float | None, *, right: bool) -> None:
+        found.setdefault(head, {}).setdefault(label, []).append((confidence or 0.0, right))
+
+    for one in judged:
+        _note_labels(one.assessment, one.labels, note)
+        _note_flags(one.assessment, one.labels, note)
+    return found
+
+
+class Note(Protocol):
+    """Takes down one value."""
+
+    def __call__(self, head: str, label: str, confidence: float | None, *, right: bool) -> None:
+        """Takes down head, label, confidence and whether the value was right."""
+
+
+def _note_labels(assessment: Assessment, labels: Labels, note: Note) -> None:
+    for reason in assessment.reasons:
+        if reason.primary:
+            note("primary_reason", reason.code, reason.confidence, right=reason.code == labels.primary)
+        else:
+            note("reasons", reason.code, reason.confidence, right=reason.code in labels.reasons)
+    for code, reading in assessment.meddpicc.items():
+        right = labels.meddpicc.get(code, "not_mentioned") == reading.state
+        note(f"meddpicc.{reading.state}", code, reading.confidence, right=right)
+    right = assessment.winback.state == labels.winback
+    note("winback", assessment.winback.state, assessment.winback.confidence, right=right)
+    for rival in assessment.competitors:
+        if rival.role != "mentioned":
+            note("competitor", "", rival.confidence, right=labels.competitor_roles.get(rival.name) == rival.role)
+
+
+def _note_flags(assessment: Assessment, labels: Labels, note: Note) -> None:
+    truths = {
+        "external_only": None if labels.attribution == "na" else labels.attribution == "external_only",
+        "insufficient_detail": labels.insufficient_detail,
+        "rep_buyer_conflict": labels.rep_buyer_conflict,
+    }
+    for name, truth in truths.items():
+        flag = getattr(assessment.flags, name)
+        if truth is not None and flag.value is not None:
+            note(name, "yes" if flag.value else "no", flag.confidence, right=flag.value == truth)

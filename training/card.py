@@ -1,0 +1,107 @@
+"""The model card: what a bundle was made from, how right it is, and where it should not be trusted; written from the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lossnlp.bundle import Manifest
+from lossnlp.calibration import Calibration
+from training.config import TrainConfig
+
+_INTRO = """# Model card: {version}
+
+Reads closed-lost B2B deals (rep notes, calls, buyer interviews, mail threads) in English and gives loss reasons, a MEDDPICC gap
+profile, attribution, win-back, rivals and evidence. Meant for learning from losses, never for judging a person's work.
+
+- Encoder it began from: `{encoder}`, {layers}
+- Weights as stored: {quantization}; windows of {max_tokens} tokens
+- Labels: taxonomy version {taxonomy}
+- Made at: {made_at}; corpus {corpus} ({learned} deals learned from, {held_out} held out for calibration and evaluation)
+"""
+_LIMITS = """## Limits
+
+- Trained on text written for this purpose, not on any company's deals; figures on real deals of another company will differ. Retrain
+  on verdicts before trusting it beyond review.
+- English only. Text in another language or script is answered, but always waits for a person.
+- A label marked "always a person" did not reach the target precision on held-out deals at any confidence.
+"""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run leaves for the card.
+
+    Args:
+        config: The settings.
+        learned: Deals learned from.
+        held_out: Deals held out.
+        figures: The model's figures on held-out deals, by group of deals.
+        baseline: The baseline's figures on the same deals.
+    """
+
+    config: TrainConfig
+    learned: int
+    held_out: int
+    figures: Mapping[str, Mapping[str, float]]
+    baseline: Mapping[str, float]
+
+
+def write_card(folder: Path, *, manifest: Manifest, calibration: Calibration, record: RunRecord) -> None:
+    """Writes MODEL_CARD.md into a bundle folder.
+
+    Args:
+        folder: The bundle.
+        manifest: Its manifest.
+        calibration: Its thresholds.
+        record: The run.
+    """
+    config = record.config
+    head = _INTRO.format(
+        version=manifest.version,
+        encoder=manifest.encoder,
+        layers=f"lowest {config.layers} layers" if config.layers else "all layers",
+        quantization=config.quantization,
+        max_tokens=manifest.max_tokens,
+        taxonomy=manifest.taxonomy_version,
+        made_at=manifest.made_at,
+        corpus=manifest.corpus,
+        learned=record.learned,
+        held_out=record.held_out,
+    )
+    parts = [head, _figures(record), _thresholds(calibration, config.target_precision), _LIMITS]
+    (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _figures(record: RunRecord) -> str:
+    groups = list(record.figures)
+    names = sorted({name for figures in record.figures.values() for name in figures})
+    rows = [
+        [name, *(_number(record.figures[group].get(name)) for group in groups), _number(record.baseline.get(name))]
+        for name in names
+    ]
+    note = (
+        "Measured on the held-out deals with the exported weights. Calibration and thresholds were fitted on one half and "
+        "measured on the other, both ways round. The baseline is TF-IDF with logistic regression, learned from the same deals "
+        "and measured on all held-out ones.\n"
+    )
+    return "## Figures on held-out deals\n\n" + note + "\n" + _table(["figure", *groups, "baseline"], rows)
+
+
+def _thresholds(calibration: Calibration, target: float) -> str:
+    rows = [
+        [f"`{name}`", "always a person" if threshold is None else f"{threshold:.2f}"]
+        for name, threshold in sorted(calibration.accept.items())
+    ]
+    note = f"Confidence from which a value is written without a person, for a precision of {target:.2f} on held-out deals.\n"
+    return "## Thresholds\n\n" + note + "\n" + _table(["value", "threshold"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

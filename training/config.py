@@ -1,0 +1,82 @@
+"""Every setting of a training run, with its default and its range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from lossnlp.deal import Frozen
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class LossWeights(Frozen):
+    """How much each part of the objective counts."""
+
+    primary: float = 1.0
+    reasons: float = 1.0
+    gap: float = 1.0
+    covered: float = 0.7
+    own_doing: float = 0.5
+    attribution: float = 0.7
+    insufficient_detail: float = 0.5
+    winback: float = 0.5
+    evidence: float = 0.4
+    segments: float = 0.3
+    tags: float = 0.5
+
+
+class TrainConfig(Frozen):
+    """Settings of one run.
+
+    Args:
+        encoder: Folder or model-hub name of a transformers encoder.
+        layers: Encoder layers kept, from the bottom; 0 keeps all.
+        epochs: Passes over the corpus.
+        quantized_epochs: How many of the last ones learn on weights as they will be stored (4-bit storage only).
+        batch_deals: Most deals in a step.
+        batch_tokens: Most tokens in a step, padding included.
+        encoder_lr: Peak learning rate of the encoder.
+        head_lr: Peak learning rate of the heads.
+        warmup: Share of the steps in which the rates rise.
+        weight_decay: AdamW's decay of weight matrices.
+        positive_weight: Weight of a present label against an absent one.
+        label_smoothing: Smoothing of the primary reason's target.
+        held_out: Share of the corpus kept for calibration and evaluation.
+        target_precision: Precision a value must reach on held-out deals to be accepted without a person.
+        max_tokens: Longest window.
+        seed: Seeds everything.
+        weights: Parts of the objective.
+        quantization: How encoder weights are stored: "int4", "int8" or "none".
+        deals: Most deals to use, 0 for all (for a quick try).
+    """
+
+    encoder: str = "sentence-transformers/all-mpnet-base-v2"
+    layers: int = Field(default=8, ge=0)
+    epochs: int = Field(default=5, ge=1)
+    quantized_epochs: int = Field(default=2, ge=0)
+    batch_deals: int = Field(default=16, ge=1)
+    batch_tokens: int = Field(default=4096, ge=512)
+    encoder_lr: float = Field(default=5e-5, gt=0)
+    head_lr: float = Field(default=2e-3, gt=0)
+    warmup: Share = 0.1
+    weight_decay: float = Field(default=0.01, ge=0)
+    positive_weight: float = Field(default=2.0, gt=0)
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    held_out: Share = 0.12
+    target_precision: Share = 0.90
+    max_tokens: int = Field(default=256, ge=128, le=512)
+    seed: int = 7
+    weights: LossWeights = LossWeights()
+    quantization: str = Field(default="int4", pattern="^(int4|int8|none)$")
+    deals: int = Field(default=0, ge=0)
+
+
+def smoke_config(config: TrainConfig) -> TrainConfig:
+    """Gives the settings of a run of a minute or two that touches every part."""
+    return config.model_copy(update={"epochs": 1, "deals": 240, "quantization": "int8", "layers": 2})
+
+
+DEFAULT_BUNDLE = Path("models/default")

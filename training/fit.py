@@ -1,0 +1,202 @@
+"""Fitting: epochs of optimisation with warm-up, resumable after each epoch."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from training.config import TrainConfig
+from training.examples import Example
+from training.network import LossNetwork, make_batch
+from training.objective import Objective
+from training.quantize import on_4_bit_weights, quantizable_weights, rounded_to_4_bit
+
+_CLIP_NORM = 1.0
+_POOL_BATCHES = 20
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Mean loss of each epoch, and of each term in it."""
+
+    curve: tuple[dict[str, float], ...]
+
+
+def length_batches(examples: Sequence[Example], *, config: TrainConfig, seed: int) -> Iterator[list[Example]]:
+    """Gives the examples in shuffled batches of like length, so that little is padding.
+
+    Args:
+        examples: What to batch.
+        config: `batch_deals` and `batch_tokens` bound a batch.
+        seed: Of the shuffle.
+    """
+    shuffle = random.Random(seed)
+    order = list(examples)
+    shuffle.shuffle(order)
+    pool = config.batch_deals * _POOL_BATCHES
+    batches: list[list[Example]] = []
+    for low in range(0, len(order), pool):
+        batches.extend(_cut(sorted(order[low : low + pool], key=_padded_tokens), config))
+    shuffle.shuffle(batches)
+    yield from batches
+
+
+def _padded_tokens(example: Example) -> int:
+    return len(example.windows) * max(len(window.ids) for window in example.windows)
+
+
+def _cut(examples: Sequence[Example], config: TrainConfig) -> Iterator[list[Example]]:
+    batch: list[Example] = []
+    windows, longest = 0, 0
+    for example in examples:
+        length = max(longest, *(len(window.ids) for window in example.windows))
+        too_large = (windows + len(example.windows)) * length > config.batch_tokens
+        if batch and (too_large or len(batch) == config.batch_deals):
+            yield batch
+            batch, windows, length = [], 0, max(len(window.ids) for window in example.windows)
+        batch.append(example)
+        windows, longest = windows + len(example.windows), length
+    if batch:
+        yield batch
+
+
+def fit(
+    network: LossNetwork,
+    examples: Sequence[Example],
+    *,
+    config: TrainConfig,
+    folder: Path,
+    on_epoch: Callable[[int, dict[str, float]], None],
+) -> FitResult:
+    """Trains the network in place and gives its loss curve.
+
+    After each epoch the state goes to `folder/state.pt`; a run that finds such a state of the same settings goes on from it.
+    The last epochs learn on the weights as they will be stored.
+
+    Args:
+        network: The network; its embedding table stays as it is.
+        examples: What to learn from.
+        config: Settings.
+        folder: Where the state is kept.
+        on_epoch: Called with the epoch's number, from 1, and its mean losses.
+    """
+    run = _Run(network, examples, config)
+    curve = _resume(folder, run)
+    network.train()
+    for epoch in range(len(curve), config.epochs):
+        curve.append(run.epoch(epoch))
+        on_epoch(epoch + 1, curve[-1])
+        _keep(folder, run, curve)
+    network.eval()
+    if config.quantization == "int4":
+        for weight in run.stored_small:
+            weight.data = rounded_to_4_bit(weight.data)
+    return FitResult(tuple(curve))
+
+
+class _Run:
+    """Network, optimizer and schedule of one fit."""
+
+    def __init__(self, network: LossNetwork, examples: Sequence[Example], config: TrainConfig) -> None:
+        self.network, self.config = network, config
+        self._examples = examples
+        self._objective = Objective(config, network.layout)
+        self._pad_id = int(network.reader.encoder.config.pad_token_id or 0)
+        self.stored_small = quantizable_weights(network.reader.encoder)
+        self.optimizer = AdamW(_parameter_groups(network, config), fused=True)
+        total = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
+        self.schedule = LambdaLR(self.optimizer, _warm_then_down(total, config.warmup))
+
+    def _batches(self, epoch: int) -> list[list[Example]]:
+        return list(length_batches(self._examples, config=self.config, seed=_seed(self.config, epoch)))
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """Gives the mean of each loss term over one pass."""
+        torch.manual_seed(_seed(self.config, epoch))
+        is_late = epoch >= self.config.epochs - self.config.quantized_epochs
+        small = self.stored_small if is_late and self.config.quantization == "int4" else []
+        batches = self._batches(epoch)
+        sums: dict[str, float] = {}
+        bar = tqdm(batches, desc=f"epoch {epoch + 1}/{self.config.epochs}", disable=None, unit="step")
+        for examples in bar:
+            terms = self._step(examples, small)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+            bar.set_postfix(loss=f"{sum(terms.values()):.2f}")
+        return {name: value / len(batches) for name, value in sums.items()}
+
+    def _step(self, examples: Sequence[Example], small: Sequence[nn.Parameter]) -> dict[str, float]:
+        batch = make_batch(examples, pad_id=self._pad_id)
+        self.optimizer.zero_grad()
+        with on_4_bit_weights(small):
+            terms = self._objective(self.network(batch), batch, examples)
+            torch.autograd.backward(torch.stack(list(terms.values())).sum())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)
+        self.optimizer.step()
+        self.schedule.step()
+        return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _seed(config: TrainConfig, epoch: int) -> int:
+    return config.seed * 1_000 + epoch
+
+
+def _warm_then_down(total: int, warmup: float) -> Callable[[int], float]:
+    warm = max(1, round(total * warmup))
+    return lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+
+
+def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[str, object]]:
+    """Gives encoder and heads at their own rates; the embedding table is frozen (half the work, and rare words keep their sense)."""
+    table = network.reader.encoder.get_input_embeddings()
+    for parameter in table.parameters():
+        parameter.requires_grad = False
+    groups: list[dict[str, object]] = []
+    for is_encoder, rate in ((True, config.encoder_lr), (False, config.head_lr)):
+        for is_matrix in (True, False):
+            chosen = [
+                parameter
+                for name, parameter in network.named_parameters()
+                if parameter.requires_grad
+                and name.startswith("reader.encoder.") == is_encoder
+                and (parameter.ndim > 1) == is_matrix
+            ]
+            groups.append({"params": chosen, "lr": rate, "weight_decay": config.weight_decay if is_matrix else 0.0})
+    return groups
+
+
+def _keep(folder: Path, run: _Run, curve: list[dict[str, float]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        "config": run.config.model_dump_json(),
+        "network": run.network.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "schedule": run.schedule.state_dict(),
+        "curve": json.dumps(curve),
+    }
+    torch.save(state, folder / "state.part")
+    (folder / "state.part").replace(folder / "state.pt")
+
+
+def _resume(folder: Path, run: _Run) -> list[dict[str, float]]:
+    """Gives the loss curve so far, after loading the kept state of a run with the same settings; empty for a new run."""
+    path = folder / "state.pt"
+    if not path.exists():
+        return []
+    state = torch.load(path, weights_only=True)
+    if state["config"] != run.config.model_dump_json():
+        return []
+    run.network.load_state_dict(state["network"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.schedule.load_state_dict(state["schedule"])
+    curve: list[dict[str, float]] = json.loads(state["curve"])
+    return curve

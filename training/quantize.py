@@ -1,0 +1,53 @@
+"""Quantisation-aware steps: the network learns on the 4-bit weights that will be stored.
+
+A step swaps the encoder's weights for their 4-bit values, takes the gradient there and applies it to the full-precision weights
+(a straight-through estimator). The grid is the one that the export uses, so exporting such weights changes nothing.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+GROUP_SIZE = 64
+_LOWEST, _HIGHEST = -8, 7
+
+
+def rounded_to_4_bit(weight: Tensor) -> Tensor:
+    """Gives the nearest weights that 4 bits and one scale per group of 64 input channels can hold.
+
+    The scale carries the sign of the extreme value, so that it falls on -8, the end of the range that has one step more.
+
+    Args:
+        weight: Shape (outputs, inputs); inputs a multiple of 64.
+    """
+    groups = weight.reshape(len(weight), -1, GROUP_SIZE)
+    lowest, highest = groups.amin(2, keepdim=True), groups.amax(2, keepdim=True)
+    scale = torch.where(-lowest >= highest, -lowest, -highest) / -_LOWEST
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+    steps = (groups / scale).round_().clamp_(_LOWEST, _HIGHEST)
+    return (steps * scale).reshape(weight.shape)
+
+
+def quantizable_weights(encoder: nn.Module) -> list[nn.Parameter]:
+    """Gives the weight matrices of the encoder's linear layers that the export stores in 4 bits."""
+    linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
+    return [module.get_parameter("weight") for module in linear if module.in_features % GROUP_SIZE == 0]
+
+
+@contextmanager
+def on_4_bit_weights(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Swaps weights for their 4-bit values while the context is open."""
+    full = [weight.data for weight in weights]
+    for weight in weights:
+        weight.data = rounded_to_4_bit(weight.data)
+    try:
+        yield
+    finally:
+        for weight, data in zip(weights, full, strict=True):
+            weight.data = data
