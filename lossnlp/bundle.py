@@ -1,0 +1,144 @@
+"""The model bundle: a folder of weights, tokenizer, labels and calibration whose hashes are checked before anything is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from lossnlp.deal import Frozen
+from lossnlp.errors import BundleError
+from lossnlp.taxonomy import Taxonomy, read_taxonomy
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PARTS = ("encoder.xml", "encoder.bin", "heads.safetensors", "tokenizer.json", "taxonomy.yaml", "calibration.json")
+_CHUNK_BYTES = 1 << 20
+
+
+class Manifest(Frozen):
+    """What a bundle says of itself.
+
+    Args:
+        format: Version of the folder's layout.
+        version: Version of the model; the hash of its parts.
+        taxonomy_version: Version of the labels it was trained for.
+        made_at: UTC time of the export, ISO 8601.
+        encoder: Name of the encoder it began from.
+        max_tokens: Longest window it was trained on.
+        corpus: Hash of the corpus files.
+        files: SHA-256 of every file of the bundle but the manifest.
+    """
+
+    format: int
+    version: str
+    taxonomy_version: str
+    made_at: str
+    encoder: str
+    max_tokens: int = Field(ge=128, le=512)
+    corpus: str
+    files: dict[str, str]
+
+
+class Bundle(Frozen):
+    """A checked bundle: its folder, manifest and taxonomy."""
+
+    folder: Path
+    manifest: Manifest
+    taxonomy: Taxonomy
+
+    def path(self, name: str) -> Path:
+        """Gives the path of one of the bundle's files."""
+        return self.folder / name
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Gives the bundle of a folder after checking that it is whole and unaltered.
+
+    Raises:
+        BundleError: The folder is missing or incomplete, a hash differs, or it was made for another version of lossnlp.
+    """
+    manifest = _read_manifest(folder)
+    if manifest.format != FORMAT:
+        raise BundleError(f"{folder} has bundle format {manifest.format}; this lossnlp reads format {FORMAT}.")
+    for name in PARTS:
+        if name not in manifest.files:
+            raise BundleError(f"{folder / MANIFEST} does not list '{name}'; export the bundle again.")
+    for name, expected in manifest.files.items():
+        if name != Path(name).name:
+            raise BundleError(f"{folder / MANIFEST} lists '{name}'; a bundle's files stand in its own folder.")
+        if _hash_of(folder / name) != expected:
+            raise BundleError(
+                f"'{name}' in {folder} is not the file that was exported (its hash differs); copy the bundle anew."
+            )
+    return Bundle(folder=folder, manifest=manifest, taxonomy=read_taxonomy(folder / "taxonomy.yaml"))
+
+
+def write_manifest(folder: Path, *, encoder: str, max_tokens: int, corpus: str, made_at: str) -> Manifest:
+    """Writes the manifest over the files that stand in `folder`, and gives it.
+
+    Args:
+        folder: A bundle folder with every part in place.
+        encoder: Name of the encoder it began from.
+        max_tokens: Longest window it was trained on.
+        corpus: Hash of the corpus files.
+        made_at: UTC time of the export, ISO 8601.
+
+    Raises:
+        BundleError: A part is missing.
+    """
+    files = {path.name: _hash_of(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST and path.is_file()}
+    missing = [name for name in PARTS if name not in files]
+    if missing:
+        raise BundleError(f"{folder} lacks {', '.join(missing)}.")
+    digest = hashlib.sha256("".join(files[name] for name in PARTS).encode()).hexdigest()[:12]
+    manifest = Manifest(
+        format=FORMAT,
+        version=f"{made_at[:10]}-{digest}",
+        taxonomy_version=read_taxonomy(folder / "taxonomy.yaml").version,
+        made_at=made_at,
+        encoder=encoder,
+        max_tokens=max_tokens,
+        corpus=corpus,
+        files=files,
+    )
+    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def find_default_bundle() -> Path:
+    """Gives the folder of the bundle that ships with lossnlp.
+
+    Raises:
+        BundleError: There is none, neither in the installed package nor in a checkout.
+    """
+    here = Path(__file__).parent
+    for folder in (here / "models" / "default", here.parent / "models" / "default"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise BundleError(
+        "No model bundle ships here; name one with LOSSNLP_MODEL or train one with python -m training.train."
+    )
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder} is not a model bundle: it has no {MANIFEST}.")
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        fault = error.errors(include_input=False)[0]
+        raise BundleError(f"{path} is damaged at '{'.'.join(map(str, fault['loc']))}': {fault['msg']}.") from error
+
+
+def _hash_of(path: Path) -> str:
+    if not path.is_file():
+        raise BundleError(f"{path.parent} lacks '{path.name}'; copy the bundle anew.")
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

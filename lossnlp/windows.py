@@ -1,0 +1,127 @@
+"""Windows: the token sequences that one encoder pass reads, packed from whole segments.
+
+A window opens with a marker of the document's kind and carries a marker at each change of speaker ("buyer:"), so that the
+encoder knows who talks. Later windows of a document begin with the end of the one before as context; each token
+belongs to its segment in exactly one window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lossnlp.segments import Segment
+
+MAX_TOKENS = 256
+CONTEXT_TOKENS = 48
+_NO_SEGMENT = -1
+_SEGMENTS_AT_ONCE = 2_000
+_KIND_MARKERS = {
+    "rep_note": "note :",
+    "call_transcript": "call :",
+    "buyer_interview": "interview :",
+    "email_thread": "mail :",
+}
+_ROLE_MARKERS = {"rep": "seller :", "buyer": "buyer :", "other": "other :", None: "speaker :"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One piece of a segment's clean text: vocabulary id, index of the segment, first and last character."""
+
+    id: int
+    segment: int = _NO_SEGMENT
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One input of the encoder.
+
+    Args:
+        ids: Vocabulary ids with the special tokens, shape (tokens,), int64.
+        owned: Positions in `ids` whose readings count (no marker, context or special token), shape (owned,), int64.
+        segments: Index of the segment of each owned token, shape (owned,), int64, ascending.
+        spans: First and last clean character of each owned token in its segment, shape (owned, 2), int64.
+    """
+
+    ids: NDArray[np.int64]
+    owned: NDArray[np.int64]
+    segments: NDArray[np.int64]
+    spans: NDArray[np.int64]
+
+
+class WindowMaker:
+    """Packs segments into windows for one tokenizer.
+
+    Args:
+        tokenizer: The bundle's tokenizer, without padding and truncation.
+        max_tokens: Longest window in tokens, special tokens included, 128 to 512.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int = MAX_TOKENS) -> None:
+        self._tokenizer = tokenizer
+        special = tokenizer.encode("").ids
+        self._open, self._close = Token(special[0]), Token(special[-1])
+        self._room = max_tokens - len(special)
+        self._markers = {
+            text: [Token(id_) for id_ in tokenizer.encode(text, add_special_tokens=False).ids]
+            for text in (*_KIND_MARKERS.values(), *_ROLE_MARKERS.values())
+        }
+
+    def make(self, segments: Sequence[Segment]) -> Iterator[Window]:
+        """Gives the windows of all documents, in order; every token of every segment is owned exactly once."""
+        for _, group in groupby(enumerate(segments), key=lambda pair: pair[1].document_id):
+            for batch in _batches(list(group)):
+                yield from self._cut(self._runs(batch))
+
+    def _runs(self, numbered: Sequence[tuple[int, Segment]]) -> Iterator[list[Token]]:
+        """Gives the tokens of each segment, with markers before the first one and at each change of speaker."""
+        pieces = self._tokenizer.encode_batch([segment.text for _, segment in numbered], add_special_tokens=False)
+        before: object = None
+        for (index, segment), piece in zip(numbered, pieces, strict=True):
+            run = [Token(id_, index, *span) for id_, span in zip(piece.ids, piece.offsets, strict=True)]
+            voice = (segment.speaker, segment.role)
+            if segment.kind != "rep_note" and voice != before:
+                run = self._markers[_ROLE_MARKERS[segment.role]] + run
+            if before is None:
+                run = self._markers[_KIND_MARKERS[segment.kind]] + run
+            before = voice
+            yield run
+
+    def _cut(self, runs: Iterator[list[Token]]) -> Iterator[Window]:
+        filled: list[Token] = []
+        step = self._room - CONTEXT_TOKENS
+        for run in runs:
+            for low in range(0, len(run), step):
+                piece = run[low : low + step]
+                if len(filled) + len(piece) > self._room:
+                    yield self._window(filled)
+                    filled = [replace(token, segment=_NO_SEGMENT) for token in filled[-CONTEXT_TOKENS:]]
+                filled.extend(piece)
+        if any(token.segment != _NO_SEGMENT for token in filled):
+            yield self._window(filled)
+
+    def _window(self, filled: Sequence[Token]) -> Window:
+        tokens = [self._open, *filled, self._close]
+        owned = [place for place, token in enumerate(tokens) if token.segment != _NO_SEGMENT]
+        return Window(
+            ids=np.array([token.id for token in tokens], dtype=np.int64),
+            owned=np.array(owned, dtype=np.int64),
+            segments=np.array([tokens[place].segment for place in owned], dtype=np.int64),
+            spans=np.array([(tokens[place].start, tokens[place].end) for place in owned], dtype=np.int64).reshape(
+                -1, 2
+            ),
+        )
+
+
+def _batches(numbered: list[tuple[int, Segment]]) -> Iterator[list[tuple[int, Segment]]]:
+    """Gives a document's segments in stretches short enough that memory stays bounded whatever its length."""
+    for low in range(0, len(numbered), _SEGMENTS_AT_ONCE):
+        yield numbered[low : low + _SEGMENTS_AT_ONCE]
