@@ -1,0 +1,1 @@
+"""The service around lossnlp: HTTP endpoint, storage, write-back into a CRM."""

@@ -1,0 +1,217 @@
+"""The routes of the published contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel
+
+from lossnlp.assessment import Assessment
+from lossnlp.errors import LossNlpError
+from lossnlp.taxonomy import Taxonomy
+from serving import openapi, outbox, store
+from serving.auth import require_key
+from serving.body import parse_body, read_body
+from serving.errors import SchemaError
+from serving.intake import Intake, parse_deal
+from serving.logs import describe_error
+from serving.problems import FieldFault, ProblemError
+from serving.schema import require_current_schema
+from serving.store import Database
+from serving.tables import WriteBackRow
+
+_log = structlog.get_logger(__name__)
+
+
+class WriteBackView(BaseModel):
+    """How far the accepted values have come into the CRM: what was written and which values of a person were kept."""
+
+    id: int
+    state: str
+    written: dict[str, Any]
+    kept: dict[str, Any]
+
+
+class TakenAssessment(Assessment):
+    """An assessment with the id under which it is stored."""
+
+    id: str
+
+
+class StoredAssessment(TakenAssessment):
+    """A stored assessment with its time and the state of its write-back."""
+
+    created_at: datetime
+    write_back: WriteBackView | None
+
+
+class ItemError(BaseModel):
+    """What is wrong with one item of a batch."""
+
+    code: str
+    message: str
+    field: str | None
+
+
+class FailedItem(BaseModel):
+    """Stands in place of an item that could not be assessed."""
+
+    deal_id: str | None
+    error: ItemError
+
+
+class BatchAnswer(BaseModel):
+    """One answer an item, in the order of the request."""
+
+    items: list[TakenAssessment | FailedItem]
+
+
+def get_intake(request: Request) -> Intake:
+    """Gives the running app's intake."""
+    intake: Intake = request.app.state.intake
+    return intake
+
+
+def get_database(request: Request) -> Database:
+    """Gives the running app's database."""
+    database: Database = request.app.state.database
+    return database
+
+
+Body = Annotated[bytes, Depends(read_body)]
+IntakeDep = Annotated[Intake, Depends(get_intake)]
+DatabaseDep = Annotated[Database, Depends(get_database)]
+
+health = APIRouter(tags=["health"])
+v1 = APIRouter(prefix="/v1", tags=["assessments"], dependencies=[Depends(require_key)])
+
+
+@v1.post(
+    "/assessments",
+    status_code=201,
+    response_model=TakenAssessment,
+    responses={
+        200: openapi.answer_example("Assessed before: the stored answer.", openapi.EXAMPLE_ANSWER),
+        201: openapi.answer_example("Assessed now.", openapi.EXAMPLE_ANSWER),
+        **openapi.problem_answers(400, 401, 413, 415, 422, 500),
+    },
+    openapi_extra=openapi.deal_body(),
+)
+def create_assessment(body: Body, intake: IntakeDep) -> JSONResponse:
+    """Gives the assessment of one closed-lost deal.
+
+    The same deal, content and model give the same stored answer: 201 the first time, 200 from then on.
+    """
+    taken = intake.take_deal(parse_deal(parse_body(body)))
+    location = {"Location": f"/v1/assessments/{taken.id}"}
+    return JSONResponse(taken.answer, status_code=201 if taken.is_new else 200, headers=location)
+
+
+@v1.post(
+    "/assessments:batch",
+    response_model=BatchAnswer,
+    responses={
+        200: openapi.answer_example(
+            "One answer an item, in the same order.", {"items": [openapi.EXAMPLE_ANSWER, openapi.EXAMPLE_ITEM_ERROR]}
+        ),
+        **openapi.problem_answers(400, 401, 413, 415, 422, 500),
+    },
+    openapi_extra=openapi.batch_body(),
+)
+def create_assessments(request: Request, body: Body, intake: IntakeDep) -> JSONResponse:
+    """Gives the assessments of up to 500 deals; a bad one is answered in its place and fails no other."""
+    items = _batch_items(parse_body(body), limit=request.app.state.settings.max_batch_items)
+    return JSONResponse({"items": [_item_answer(item, intake) for item in items]})
+
+
+@v1.get(
+    "/assessments/{assessment_id}",
+    response_model=StoredAssessment,
+    responses=openapi.problem_answers(401, 404, 500),
+)
+def get_assessment(assessment_id: str, database: DatabaseDep) -> JSONResponse:
+    """Gives a stored assessment, with the state of its write-back."""
+    with database.reading() as session:
+        row = store.get_assessment(session, assessment_id)
+        view = _write_back_view(row.write_back).model_dump() if row.write_back else None
+        return JSONResponse(
+            {"id": row.id, **row.assessment, "created_at": row.created_at.isoformat(), "write_back": view}
+        )
+
+
+@v1.get("/taxonomy", tags=["taxonomy"], response_model=Taxonomy, responses=openapi.problem_answers(401, 500))
+def get_taxonomy(intake: IntakeDep) -> Taxonomy:
+    """Gives the loss reasons, their groups and the MEDDPICC elements that the loaded model knows."""
+    return intake.assessor.taxonomy
+
+
+@health.get("/healthz")
+async def is_alive() -> dict[str, str]:  # not in the thread pool: it answers while every thread classifies
+    """Says that the process answers."""
+    return {"status": "alive"}
+
+
+@health.get("/readyz", responses=openapi.problem_answers(503))
+def is_ready(intake: IntakeDep, database: DatabaseDep) -> dict[str, str]:
+    """Says that the model is loaded and the database is reachable and up to date."""
+    try:
+        require_current_schema(database.engine)
+    except SchemaError:
+        raise ProblemError(503, "The database is away or not migrated; the log of the service tells more.") from None
+    return {"status": "ready", "model": intake.assessor.model_version}
+
+
+@health.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    dependencies=[Depends(require_key)],
+    responses=openapi.problem_answers(401),
+)
+def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
+    """Gives the counters in Prometheus' text format."""
+    with database.reading() as session:
+        write_backs = outbox.count_by_state(session)
+    return Response(intake.metrics.render(write_backs), media_type="text/plain; version=0.0.4")
+
+
+def _batch_items(body: object, *, limit: int) -> list[Any]:
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        message = 'A batch is a JSON object with a list of deals: {"items": [...]}.'
+    elif len(items) > limit:
+        message = f"A batch holds at most {limit} items, this one has {len(items)}; send it in parts."
+    else:
+        return items
+    raise ProblemError(422, message, errors=[FieldFault(field="items", message=message)])
+
+
+def _item_answer(item: object, intake: Intake) -> dict[str, Any]:
+    """Gives the answer of one item, or the error that stands in its place."""
+    try:
+        return intake.take_deal(parse_deal(item)).answer
+    except LossNlpError as error:
+        return _failed_item(item, error)
+    except Exception as error:  # noqa: BLE001 (one item must not take its neighbours down)
+        _log.error("item_failed", **describe_error(error))
+        return _failed_item(item, LossNlpError("The service failed on this deal; its log tells why."))
+
+
+def _failed_item(item: object, error: LossNlpError) -> dict[str, Any]:
+    fault = ItemError(code=error.code, message=error.message, field=error.field)
+    return FailedItem(deal_id=_named_id(item), error=fault).model_dump()
+
+
+def _named_id(item: object) -> str | None:
+    """Gives the id that a bad item names, in a form that can be repeated in the answer."""
+    head = item.get("deal", item) if isinstance(item, dict) else None
+    named = head.get("id") if isinstance(head, dict) else None
+    return named.encode("utf-8", "replace").decode()[:200] if isinstance(named, str) else None
+
+
+def _write_back_view(row: WriteBackRow) -> WriteBackView:
+    written = {} if row.state == "undone" else dict(row.after)
+    return WriteBackView(id=row.id, state=row.state, written=written, kept=dict(row.kept))

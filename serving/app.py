@@ -1,0 +1,88 @@
+"""The web application: what it is made of, and what must hold before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import SQLAlchemyError
+
+from lossnlp.classifier import LossClassifier
+from serving import api
+from serving.auth import known_digests
+from serving.errors import ConfigurationError, SchemaError
+from serving.intake import Assessor, Intake
+from serving.metrics import Metrics
+from serving.middleware import RequestScope
+from serving.openapi import describe_api
+from serving.problems import add_problem_handlers
+from serving.schema import require_current_schema
+from serving.settings import Settings
+from serving.store import Database
+
+_DESCRIPTION = "Reads closed-lost deals: why they were lost, what was missing, who says so, and when to come back."
+
+
+def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastAPI:
+    """Gives the web application.
+
+    Args:
+        settings: What the installation has set.
+        assessor: The classifier; None loads the bundle that the settings name when the app starts.
+
+    Raises:
+        ConfigurationError: The database URL cannot be used.
+    """
+    database, metrics = Database(settings.database_url), Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        require_start(settings, database)
+        app.state.intake = Intake(assessor or load_assessor(settings), database, metrics, crm=settings.crm)
+        yield
+        database.close()
+
+    # The pages of /docs come from here: nothing is loaded from another host.
+    app = FastAPIOffline(
+        title="lossnlp",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # Spans and telemetry logs carry exception messages, and those may quote a deal.
+        telemetry={"tracing": False, "logs": False, "metrics": False},
+    )
+    app.state.settings, app.state.database = settings, database
+    app.add_middleware(RequestScope, metrics=metrics)
+    add_problem_handlers(app)
+    app.include_router(api.v1)
+    app.include_router(api.health)
+    app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
+    return app
+
+
+def load_assessor(settings: Settings) -> Assessor:
+    """Gives the classifier of the bundle that the settings name.
+
+    Raises:
+        BundleError: The bundle is missing, incomplete or altered.
+    """
+    return LossClassifier.load(settings.model)
+
+
+def require_start(settings: Settings, database: Database) -> None:
+    """Passes when the service may start.
+
+    Raises:
+        SchemaError: The database is away or not migrated.
+        ConfigurationError: No API key exists, so that nobody, or everybody, could use the endpoint.
+    """
+    require_current_schema(database.engine)
+    try:
+        keys = known_digests(settings, database)
+    except SQLAlchemyError as error:
+        raise SchemaError("The API keys cannot be read from the database.") from error
+    if not keys:
+        message = "No API key exists. Set LOSSNLP_API_KEY, or make one with `lossnlp-serve keys create NAME`."
+        raise ConfigurationError(message, field="LOSSNLP_API_KEY")

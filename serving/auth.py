@@ -1,0 +1,81 @@
+"""API keys: made with 256 random bits, kept as digests, compared in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from serving import store
+from serving.problems import ProblemError
+from serving.settings import Settings
+from serving.store import Database
+
+_bearer = HTTPBearer(auto_error=False, description="An API key, made with `lossnlp-serve keys create`.")
+_PREFIX = "lossnlp_"
+KEY_FILE = "api-key"
+
+
+def new_key() -> str:
+    """Gives a fresh key of 256 random bits; it is shown once and stored nowhere."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def key_digest(key: str) -> str:
+    """Gives the SHA-256 of a key, in hex: the only form that is stored.
+
+    A plain fast hash is enough here, unlike for passwords: nobody can guess 256 random bits, so there is nothing for a
+    slow hash to slow down, and every request would pay for it.
+    """
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_known(key: str, digests: Iterable[str]) -> bool:
+    """Says whether the key is one of those with these digests; takes as long for a near miss as for a far one."""
+    offered, known = key_digest(key), False
+    for digest in digests:
+        known |= hmac.compare_digest(offered, digest)
+    return known
+
+
+def known_digests(settings: Settings, database: Database) -> list[str]:
+    """Gives the digests of all keys in use: the one that the environment names, then those that were made."""
+    first = [key_digest(settings.api_key.get_secret_value())] if settings.api_key else []
+    with database.reading() as session:
+        return first + [row.key_sha256 for row in store.find_keys(session)]
+
+
+def require_key(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """Lets a request pass that carries a key in use.
+
+    Raises:
+        ProblemError: 401 without a key or with one that is not, or no longer, in use.
+    """
+    digests = known_digests(request.app.state.settings, request.app.state.database)
+    if credentials is None or not is_known(credentials.credentials, digests):
+        detail = "This needs an API key in use, as the header 'Authorization: Bearer KEY'."
+        raise ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def read_or_make_key(var_dir: Path) -> str:
+    """Gives the key of `var_dir/api-key`; the first call makes one that only this user can read."""
+    path = var_dir / KEY_FILE
+    if path.exists() and (key := path.read_text(encoding="ascii").strip()):
+        return key
+    var_dir.mkdir(parents=True, exist_ok=True)
+    key = new_key()
+    descriptor, part = tempfile.mkstemp(dir=var_dir, prefix=KEY_FILE)  # made with mode 0600
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+    Path(part).replace(path)
+    return key

@@ -1,0 +1,105 @@
+"""The commands `lossnlp-serve write-backs …`: see every write before it happens, and take it back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Column, Table
+
+from serving import outbox
+from serving.crm.connect import connect_crm
+from serving.crm.protocol import Fields, FieldValue
+from serving.schema import open_database
+from serving.settings import load_settings
+from serving.tables import WriteBackRow
+from serving.terminal import open_console
+from serving.worker import Worker
+from serving.writeback import decide
+
+State = Literal["due", "sending", "sent", "failed", "undone"]
+
+write_backs = typer.Typer(help="Show and undo what is written into the CRM.", no_args_is_help=True)
+
+
+@write_backs.command("list")
+def list_write_backs(
+    state: Annotated[State | None, typer.Option(help="Only write-backs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most write-backs to show, newest ones.")] = 200,
+) -> None:
+    """Shows write-backs, field by field: what stood there before, what was written, whose value was kept."""
+    table = Table("id", "deal", "state", _field_column(), "before", "after", "tries")
+    with open_database(load_settings().database_url).reading() as session:
+        for row in outbox.find_write_backs(session, [state] if state else [], limit=limit):
+            _add_write_back(table, row)
+    open_console().print(table)
+
+
+@write_backs.command("plan")
+def plan_write_backs() -> None:
+    """Shows what the worker would do now with everything that is due; writes nothing."""
+    settings = load_settings()
+    crm = connect_crm(settings)
+    table = Table("id", "deal", _field_column(), "in the CRM", "planned", "what happens")
+    with open_database(settings.database_url).reading() as session:
+        rows = outbox.find_write_backs(session, ["due"])
+        ours = {row.deal_id: outbox.find_our_values(session, row.deal_id) for row in rows}
+    current = crm.fetch_fields([row.deal_id for row in rows])
+    for row in rows:
+        _add_plan(table, row, current=current.get(row.deal_id), ours=ours[row.deal_id])
+    open_console().print(table)
+
+
+@write_backs.command("undo")
+def undo_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in `list`.", metavar="ID")]) -> None:
+    """Puts back what stood in the CRM before; what a person has changed since stays."""
+    settings = load_settings()
+    crm = connect_crm(settings)
+    undone = Worker(open_database(settings.database_url), crm).undo(write_back_id)
+    table = Table(_field_column(), "taken back", "now")
+    for field, value in undone.write.items():
+        table.add_row(field, _shown(undone.before[field]), _shown(value))
+    for field, value in undone.kept.items():
+        table.add_row(field, "no: changed since", _shown(value))
+    open_console().print(table)
+
+
+def _field_column() -> Column:
+    return Column("field", no_wrap=True)
+
+
+def _add_write_back(table: Table, row: WriteBackRow) -> None:
+    sends = sum(attempt.kind == "send" for attempt in row.attempts)
+    head = (str(row.id), row.deal_id, row.state)
+    fields = [(field, _shown(row.before.get(field)), _shown(value)) for field, value in row.after.items()]
+    fields += [(field, _shown(value), "kept: a person's") for field, value in row.kept.items()]
+    if not fields:
+        fields = [(field, "", f"planned: {_shown(value)}") for field, value in row.planned.items()]
+    for index, (field, before, after) in enumerate(fields):
+        lead = head if index == 0 else ("", "", "")
+        table.add_row(*lead, field, before, after, str(sends) if index == 0 else "")
+    table.add_section()
+
+
+def _add_plan(table: Table, row: WriteBackRow, *, current: Fields | None, ours: dict[str, list[FieldValue]]) -> None:
+    if current is None:
+        table.add_row(str(row.id), row.deal_id, "", "", "", "fails: the CRM does not hold this deal")
+        return
+    decision = decide(row.planned, current=current, ours=ours)
+    for field, value in row.planned.items():
+        stands = current.get(field)
+        act = (
+            "write"
+            if field in decision.write
+            else "nothing: it stands already"
+            if stands == value
+            else "leave: a person's"
+        )
+        table.add_row(str(row.id), row.deal_id, field, _shown(stands), _shown(value), act)
+    table.add_section()
+
+
+def _shown(value: FieldValue) -> str:
+    if value is None:
+        return "-"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,32 @@
+"""Finds the connector that the settings name."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from serving.crm.protocol import Crm
+from serving.errors import ConfigurationError
+from serving.settings import Settings
+
+_NOT_CONNECTORS = {"connect", "protocol"}
+
+
+def crm_names() -> list[str]:
+    """Gives the names that `LOSSNLP_CRM` may hold: one for each connector file."""
+    folder = str(Path(__file__).parent)
+    return sorted(module.name for module in pkgutil.iter_modules([folder]) if module.name not in _NOT_CONNECTORS)
+
+
+def connect_crm(settings: Settings) -> Crm:
+    """Gives the connected CRM.
+
+    Raises:
+        ConfigurationError: No CRM is set, or one that has no connector.
+    """
+    if settings.crm not in crm_names():
+        message = f"LOSSNLP_CRM is {settings.crm or 'not set'}; set it to one of: {', '.join(crm_names())}."
+        raise ConfigurationError(message, field="LOSSNLP_CRM")
+    return cast("Crm", import_module(f"serving.crm.{settings.crm}").connect(settings))

@@ -1,0 +1,143 @@
+"""Takes a deal in: the one path for every deal, whichever door it came through."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from lossnlp.assessment import Assessment
+from lossnlp.deal import Deal
+from lossnlp.errors import InvalidDealError
+from lossnlp.taxonomy import Taxonomy
+from serving import outbox, store
+from serving.logs import describe_error
+from serving.metrics import Metrics
+from serving.store import Database
+from serving.tables import AssessmentRow
+from serving.writeback import plan_values
+
+_TRIES = 3
+_log = structlog.get_logger(__name__)
+
+
+class Assessor(Protocol):
+    """What the service needs of a classifier; safe to call from many threads."""
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model bundle."""
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The labels that the model knows."""
+
+    def assess(self, deal: Deal, /) -> Assessment:
+        """Gives the assessment of one deal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A stored answer: its id, the assessment as published, and whether it was made just now."""
+
+    id: str
+    answer: dict[str, Any]
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes deals in.
+
+    Args:
+        assessor: The classifier.
+        database: Where answers and write-backs are kept.
+        metrics: Where deals are counted.
+        crm: Name of the CRM that accepted values go to; None queues no write-back.
+    """
+
+    assessor: Assessor
+    database: Database
+    metrics: Metrics
+    crm: str | None = None
+
+    def take_deal(self, deal: Deal) -> Taken:
+        """Gives the stored answer for the deal, classifying it if it has not been seen before.
+
+        Same deal id, same content and same model give the same answer with the same id, however often and however
+        concurrently it is asked for. The answer is committed when this returns.
+
+        Raises:
+            InvalidDealError: Nothing readable stands in its documents.
+        """
+        digest = content_digest(deal)
+        taken = self._find_seen(deal, digest)
+        if taken is None:
+            taken = self._keep(deal, digest, self._assess(deal))
+        self.metrics.count_deal("new" if taken.is_new else "repeat")
+        _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
+        return taken
+
+    def _find_seen(self, deal: Deal, digest: str) -> Taken | None:
+        version = self.assessor.model_version
+        with self.database.reading() as session:
+            row = store.find_assessment(session, deal_id=deal.id, content_sha256=digest, model_version=version)
+            return _taken(row, is_new=False) if row else None
+
+    def _assess(self, deal: Deal) -> Assessment:
+        """Gives the assessment; no database connection is held here."""
+        try:
+            with self.metrics.time_assessing():
+                return self.assessor.assess(deal)
+        except Exception as error:
+            _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))
+            raise
+
+    def _keep(self, deal: Deal, digest: str, assessment: Assessment) -> Taken:
+        """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._commit(deal, digest, assessment)
+            except IntegrityError:
+                if seen := self._find_seen(deal, digest):
+                    return seen
+        return self._commit(deal, digest, assessment)
+
+    def _commit(self, deal: Deal, digest: str, assessment: Assessment) -> Taken:
+        with self.database.writing() as session:
+            row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
+            planned = plan_values(assessment, assessed_at=row.created_at)
+            if self.crm and planned:
+                outbox.add_write_back(session, row, crm=self.crm, planned=planned)
+            session.commit()
+            return _taken(row, is_new=True)
+
+
+def parse_deal(request: object) -> Deal:
+    """Gives the deal of one request, long form or short.
+
+    Raises:
+        InvalidDealError: With the dotted path of the first offending field.
+    """
+    deal = Deal.from_request(request)
+    if "\x00" in deal.id:  # PostgreSQL cannot hold it, and no CRM hands out such an id
+        field = "deal.id" if isinstance(request, dict) and "deal" in request else "id"
+        raise InvalidDealError(f"Field '{field}': should not contain NUL characters.", field=field)
+    return deal
+
+
+def content_digest(deal: Deal) -> str:
+    """Gives the SHA-256 of everything that was said about the deal, in hex.
+
+    Fields that are not given take no part, so that a field added to the contract later leaves old digests as they are.
+    """
+    content = json.dumps(deal.model_dump(mode="json", exclude_none=True), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode("ascii")).hexdigest()
+
+
+def _taken(row: AssessmentRow, *, is_new: bool) -> Taken:
+    return Taken(id=row.id, answer={"id": row.id, **row.assessment}, is_new=is_new)

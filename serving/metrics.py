@@ -1,0 +1,48 @@
+"""Counters for Prometheus; one registry an app, so that two apps in one process do not mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_STATES = ("due", "sending", "sent", "failed", "undone")
+
+
+class Metrics:
+    """What the service counts; labels are closed sets, never ids or texts."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "lossnlp_http_requests", "Answered requests.", ["method", "route", "status"], registry=self._registry
+        )
+        self._request_seconds = Histogram(
+            "lossnlp_http_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self._registry
+        )
+        self._deals = Counter("lossnlp_deals", "Deals by outcome: new or repeat.", ["outcome"], registry=self._registry)
+        self._assess_seconds = Histogram(
+            "lossnlp_assess_seconds", "Time to classify one deal.", buckets=_SECONDS, registry=self._registry
+        )
+        self._write_backs = Gauge("lossnlp_write_backs", "Write-backs by state.", ["state"], registry=self._registry)
+
+    def count_request(self, method: str, route: str, *, status: int, seconds: float) -> None:
+        """Counts one answered request under its route template."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def count_deal(self, outcome: str) -> None:
+        """Counts one deal that was taken in."""
+        self._deals.labels(outcome).inc()
+
+    def time_assessing(self) -> AbstractContextManager[object]:
+        """Gives a context whose duration is noted as the time to classify one deal."""
+        return self._assess_seconds.time()
+
+    def render(self, write_backs: Mapping[str, int]) -> bytes:
+        """Gives all metrics in Prometheus' text format; write-backs are counted by the caller at this moment."""
+        for state in _STATES:
+            self._write_backs.labels(state).set(write_backs.get(state, 0))
+        return generate_latest(self._registry)

@@ -1,0 +1,93 @@
+"""What surrounds every request: its id, its log line, its metrics, and the last handler for what nobody caught."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.logs import describe_error
+from serving.metrics import Metrics
+from serving.problems import problem_response, unexpected_problem
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_CLIENT_LEFT = 499
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """One request while it is being answered."""
+
+    scope: Scope
+    send: Send
+    request_id: str
+    started_s: float = field(default_factory=time.perf_counter)
+    status: int | None = None
+
+    async def send_marked(self, message: Message) -> None:
+        """Sends on, with the request id and the standing headers put into the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.request_id
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self.send(message)
+
+    @property
+    def route(self) -> str:
+        """The path template; the path itself may hold anything a caller likes and is neither logged nor counted."""
+        return getattr(self.scope.get("route"), "path", "unmatched")
+
+
+class RequestScope:
+    """Wraps an ASGI app.
+
+    Args:
+        app: What answers.
+        metrics: Where requests are counted.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; nothing escapes to the server, which would log messages that quote the input."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        exchange = _Exchange(scope, send, _request_id(scope))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            await self._app(scope, receive, exchange.send_marked)
+        except ClientDisconnect:
+            exchange.status = _CLIENT_LEFT
+        except Exception as error:  # noqa: BLE001 (the app's last handler)
+            _log.error("unexpected_error", route=exchange.route, **describe_error(error))
+            if exchange.status is None:
+                await problem_response(unexpected_problem())(scope, receive, exchange.send_marked)
+        finally:
+            self._note(exchange)
+
+    def _note(self, exchange: _Exchange) -> None:
+        seconds = time.perf_counter() - exchange.started_s
+        method = exchange.scope["method"] if exchange.scope["method"] in _METHODS else "other"
+        status = exchange.status or _CLIENT_LEFT
+        self._metrics.count_request(method, exchange.route, status=status, seconds=seconds)
+        _log.info("request", method=method, route=exchange.route, status=status, latency_ms=round(seconds * 1000, 1))
+
+
+def _request_id(scope: Scope) -> str:
+    """Gives the caller's X-Request-ID where it is plain, else a new one."""
+    offered = Headers(scope=scope).get("x-request-id", "")
+    return offered if _REQUEST_ID.fullmatch(offered) else uuid4().hex

@@ -1,0 +1,133 @@
+"""The queue of write-backs: planned with the assessment, claimed by one worker at a time, every attempt on record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from serving.crm.protocol import Fields, FieldValue, SendResult
+from serving.errors import UnknownIdError
+from serving.tables import AssessmentRow, AttemptRow, WriteBackRow
+from serving.writeback import Decision
+
+RETRY_AFTER_S = (60, 300, 1_800, 7_200, 21_600)
+_OPEN = ("due", "sending")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A write-back that this worker alone may send until its lease runs out."""
+
+    write_back_id: int
+    attempt_id: int
+    lease: str
+    deal_id: str
+    planned: Fields
+    ours: dict[str, list[FieldValue]]
+
+
+def add_write_back(session: Session, answer: AssessmentRow, *, crm: str, planned: Fields) -> None:
+    """Queues the values of an answer for sending, in the unit of work that stores the answer."""
+    at = answer.created_at
+    session.add(
+        WriteBackRow(
+            assessment_id=answer.id, deal_id=answer.deal_id, crm=crm, planned=dict(planned), due_at=at, created_at=at
+        )
+    )
+
+
+def claim_due(session: Session, *, crm: str, at: datetime, lease_s: float, limit: int = 50) -> list[Claim]:
+    """Gives up to `limit` write-backs to send now, oldest first and at most one a deal.
+
+    A write-back whose worker died comes back when its lease has run out. A later one of the same deal waits for the
+    earlier, so that an old value never lands on a newer one.
+    """
+    earlier = aliased(WriteBackRow)
+    waits = exists().where(
+        earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(_OPEN)
+    )
+    is_due = and_(WriteBackRow.state == "due", WriteBackRow.due_at <= at)
+    is_orphaned = and_(WriteBackRow.state == "sending", WriteBackRow.leased_until_at <= at)
+    query = select(WriteBackRow).where(WriteBackRow.crm == crm, or_(is_due, is_orphaned), ~waits)
+    rows = session.scalars(query.order_by(WriteBackRow.id).limit(limit).with_for_update(skip_locked=True)).all()
+    return [_lease(session, row, at=at, lease_s=lease_s) for row in rows]
+
+
+def _lease(session: Session, row: WriteBackRow, *, at: datetime, lease_s: float) -> Claim:
+    lease = str(uuid4())
+    row.state, row.lease, row.leased_until_at = "sending", lease, at + timedelta(seconds=lease_s)
+    ours = find_our_values(session, row.deal_id)
+    attempt = AttemptRow(write_back_id=row.id, after={}, started_at=at)
+    session.add(attempt)
+    session.flush()
+    return Claim(row.id, attempt.id, lease, row.deal_id, dict(row.planned), ours)
+
+
+def find_our_values(session: Session, deal_id: str) -> dict[str, list[FieldValue]]:
+    """Gives for each field the values that we may have left in the CRM: the last that arrived and those tried since."""
+    query = select(AttemptRow).join(WriteBackRow).where(WriteBackRow.deal_id == deal_id).order_by(AttemptRow.id)
+    ours: dict[str, list[FieldValue]] = {}
+    for attempt in session.scalars(query):
+        for field, value in attempt.after.items():
+            ours[field] = [value] if attempt.outcome == "sent" else [*ours.get(field, []), value]
+    return ours
+
+
+def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
+    """Writes down what is about to be sent, before it is; says whether the lease still holds.
+
+    Without this a worker killed between sending and noting the success would later take its own values for a person's.
+    """
+    row = session.get_one(WriteBackRow, claim.write_back_id)
+    if row.lease != claim.lease:
+        return False
+    after = {field: value for field, value in row.after.items() if field not in decision.kept} | decision.write
+    row.before = {field: row.before.get(field) for field in after} | decision.before
+    row.after, row.kept = after, dict(decision.kept)
+    session.get_one(AttemptRow, claim.attempt_id).after = dict(decision.write)
+    return True
+
+
+def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) -> None:
+    """Records the outcome of an attempt and sets the write-back to `sent`, to `failed`, or to `due` again later."""
+    attempt = session.get_one(AttemptRow, claim.attempt_id)
+    attempt.outcome, attempt.error, attempt.finished_at = "error" if result.error else "sent", result.error, at
+    row = session.get_one(WriteBackRow, claim.write_back_id)
+    if row.lease != claim.lease:
+        return
+    row.lease = row.leased_until_at = None
+    tries = sum(attempt.kind == "send" for attempt in row.attempts)
+    if result.error and result.is_retryable and tries <= len(RETRY_AFTER_S):
+        row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[tries - 1])
+    else:
+        row.state, row.settled_at = "failed" if result.error else "sent", at
+
+
+def get_write_back(session: Session, write_back_id: int) -> WriteBackRow:
+    """Gives the write-back with this id.
+
+    Raises:
+        UnknownIdError: There is none.
+    """
+    row = session.get(WriteBackRow, write_back_id)
+    if row is None:
+        raise UnknownIdError(f"No write-back has id {write_back_id}; `lossnlp-serve write-backs list` shows them.")
+    return row
+
+
+def find_write_backs(session: Session, states: Sequence[str] = (), *, limit: int = 200) -> list[WriteBackRow]:
+    """Gives the newest write-backs, oldest first; all states when none is named."""
+    query = select(WriteBackRow).order_by(WriteBackRow.id.desc()).limit(limit)
+    rows = session.scalars(query.where(WriteBackRow.state.in_(states)) if states else query).all()
+    return list(reversed(rows))
+
+
+def count_by_state(session: Session) -> dict[str, int]:
+    """Gives how many write-backs stand in each state."""
+    counts = session.execute(select(WriteBackRow.state, func.count()).group_by(WriteBackRow.state))
+    return dict(counts.all())

@@ -1,0 +1,76 @@
+"""Runs the app on a port: in the foreground, or in a thread beside something else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI
+
+from serving.errors import ConfigurationError
+
+_GRACE_S = 20
+_START_S = 60.0
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """Gives a listening socket; port 0 takes any free one.
+
+    Raises:
+        ConfigurationError: The port is in use, or the address is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        cause = os.strerror(error.errno) if error.errno else "no such address"
+        message = (
+            f"Cannot listen on {host}:{port} ({cause}). Stop the program that uses it, or choose another with --port."
+        )
+        raise ConfigurationError(message, field="port") from None
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Answers requests until the process is told to stop; those under way are finished first."""
+    _server(app).run(sockets=[listener])
+
+
+@contextmanager
+def serving_beside(app: FastAPI, listener: socket.socket) -> Iterator[str]:
+    """Gives the base URL of the app while it answers in a thread.
+
+    Raises:
+        ConfigurationError: The app did not start; its log says why.
+    """
+    server = _server(app)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="lossnlp-serve")
+    thread.start()
+    try:
+        _await_start(server, thread)
+        host, port = listener.getsockname()[:2]
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(_GRACE_S)
+
+
+def _server(app: FastAPI) -> uvicorn.Server:
+    # The app logs its own requests, by route and without the caller's text; uvicorn would log full paths.
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_S
+    )
+    return uvicorn.Server(config)
+
+
+def _await_start(server: uvicorn.Server, thread: Thread) -> None:
+    for _ in range(int(_START_S / 0.05)):
+        if server.started:
+            return
+        thread.join(0.05)
+        if not thread.is_alive():
+            break
+    raise ConfigurationError("The service did not start; its log says why.")

@@ -1,0 +1,68 @@
+"""Settings of the service: read once from the environment, then passed along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from serving.errors import ConfigurationError
+
+MIB = 1024 * 1024
+
+
+def _default_database_url(values: dict[str, Any]) -> str:
+    return f"sqlite:///{values.get('var_dir', Path('var'))}/lossnlp.sqlite3"
+
+
+class Settings(BaseSettings):
+    """What an installation may set; every name stands in the environment as `LOSSNLP_<NAME>`.
+
+    Args:
+        var_dir: Folder of the files the service makes: the embedded database, the first key, the demo CRM's state.
+        database_url: SQLAlchemy URL; an SQLite file under `var_dir`, or `postgresql+psycopg://…`.
+        api_key: A first API key, for start-up; further keys are made with `lossnlp-serve keys create`.
+        model: Folder of a model bundle; None is the one that ships with lossnlp.
+        env: `production` refuses to start without a key; `development` makes one under `var_dir`.
+        crm: Name of the connected CRM (a module of `serving.crm`); None writes nothing back.
+        max_body_bytes: Largest accepted request body, in bytes.
+        max_batch_items: Most deals in one batch request.
+        log_level: Least severe level that is logged.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LOSSNLP_", env_ignore_empty=True, frozen=True)
+
+    var_dir: Path = Path("var")
+    database_url: str = Field(default_factory=_default_database_url, repr=False)
+    api_key: SecretStr | None = None
+    model: Path | None = None
+    env: Literal["production", "development"] = "production"
+    crm: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    max_body_bytes: int = Field(default=32 * MIB, ge=1024)
+    max_batch_items: int = Field(default=500, ge=1, le=500)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        """Gives the URL with the PostgreSQL driver that ships; hosting services hand out URLs without one."""
+        for prefix in ("postgres://", "postgresql://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        return url
+
+
+def load_settings() -> Settings:
+    """Gives the settings that the environment describes.
+
+    Raises:
+        ConfigurationError: Names the first variable that cannot be used and why.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        name = "LOSSNLP_" + "_".join(str(part) for part in fault["loc"]).upper()
+        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None

@@ -1,0 +1,176 @@
+"""The database: engine, units of work, and the queries over keys, deals and assessments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.orm import Session, sessionmaker
+
+from lossnlp.assessment import Assessment
+from lossnlp.deal import Deal
+from serving.errors import ConfigurationError, UnknownIdError
+from serving.tables import ApiKeyRow, AssessmentRow, DealRow
+
+_BUSY_TIMEOUT_MS = 10_000
+_WRITES = "lossnlp_writes"
+_ID = re.compile(r"[0-9a-f-]{36}")
+
+
+def now() -> datetime:
+    """Gives this moment, UTC-aware."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """One engine and its units of work.
+
+    Args:
+        url: SQLAlchemy URL of an SQLite file or a PostgreSQL database.
+
+    Raises:
+        ConfigurationError: The URL cannot be read or names an unknown kind of database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        self._reading = sessionmaker(self.engine)
+        self._writing = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Gives a session for looking; whatever it changed is dropped."""
+        with self._reading() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Gives a unit of work; the caller commits in plain sight, or nothing has happened."""
+        with self._writing() as session:
+            yield session
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+
+
+def open_engine(url: str) -> Engine:
+    """Gives the engine for a database URL.
+
+    Raises:
+        ConfigurationError: The URL cannot be read or names an unknown kind of database.
+    """
+    try:
+        # Parameters of a failing statement would carry evidence quotes into error messages and from there into logs.
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
+        message = (
+            "LOSSNLP_DATABASE_URL is not a usable database URL; give sqlite:///FILE, or postgresql+psycopg://… "
+            "with lossnlp's extra 'postgres' installed."
+        )
+        raise ConfigurationError(message, field="LOSSNLP_DATABASE_URL") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def make_database_folder(url: str) -> None:
+    """Makes the folder of an SQLite file; other databases need none."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin transactions by itself, and too late
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another one wrote meanwhile, busy timeout or
+    # not; a unit of work therefore takes the write lock at its start.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def find_assessment(session: Session, *, deal_id: str, content_sha256: str, model_version: str) -> AssessmentRow | None:
+    """Gives the stored answer for this deal, content and model, or None."""
+    query = select(AssessmentRow).filter_by(deal_id=deal_id, content_sha256=content_sha256, model_version=model_version)
+    return session.scalar(query)
+
+
+def get_assessment(session: Session, assessment_id: str) -> AssessmentRow:
+    """Gives the stored answer with this id.
+
+    Raises:
+        UnknownIdError: No assessment has it.
+    """
+    row = session.get(AssessmentRow, assessment_id) if _ID.fullmatch(assessment_id) else None
+    if row is None:
+        raise UnknownIdError("No assessment has this id; use the 'id' of an earlier answer.")
+    return row
+
+
+def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessment: Assessment) -> AssessmentRow:
+    """Gives the new row of an answer; the deal's own fields are brought up to date beside it."""
+    session.merge(_deal_row(deal))
+    session.flush()  # the assessment refers to it
+    row = AssessmentRow(
+        id=str(uuid4()),
+        deal_id=deal.id,
+        content_sha256=content_sha256,
+        model_version=assessment.model.version,
+        primary_reason=assessment.primary.code,
+        review_required=assessment.review.required,
+        assessment=assessment.model_dump(mode="json"),
+        created_at=now(),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _deal_row(deal: Deal) -> DealRow:
+    fields: dict[str, Any] = deal.model_dump(
+        include={"stated_reason", "stage", "currency", "owner", "account", "segment"}
+    )
+    storable = {name: value and value.replace("\x00", "\ufffd") for name, value in fields.items()}
+    return DealRow(id=deal.id, closed_on=deal.closed_at, amount=deal.amount, received_at=now(), **storable)
+
+
+def add_key(session: Session, *, name: str, key_sha256: str) -> ApiKeyRow:
+    """Gives the new row of a key."""
+    row = ApiKeyRow(name=name, key_sha256=key_sha256, created_at=now())
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find_keys(session: Session, *, with_revoked: bool = False) -> list[ApiKeyRow]:
+    """Gives the keys in the order they were made."""
+    query = select(ApiKeyRow).order_by(ApiKeyRow.id)
+    return list(session.scalars(query if with_revoked else query.where(ApiKeyRow.revoked_at.is_(None))))
+
+
+def revoke_key(session: Session, key_id: int) -> None:
+    """Makes a key useless from now on.
+
+    Raises:
+        UnknownIdError: No key in use has this id.
+    """
+    row = session.get(ApiKeyRow, key_id)
+    if row is None or row.revoked_at is not None:
+        raise UnknownIdError(f"No key in use has id {key_id}; `lossnlp-serve keys list` shows them.")
+    row.revoked_at = now()

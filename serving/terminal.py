@@ -1,0 +1,21 @@
+"""Standard output for tables: as wide as the terminal, and in a pipe wide enough that nothing is cut."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+PIPE_WIDTH = 120
+
+
+def open_console(*, most: int | None = None) -> Console:
+    """Gives the console.
+
+    Args:
+        most: Width in columns that a wide terminal is not used beyond; None uses all of it.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    elif most is not None:
+        console.width = min(console.width, most)
+    return console

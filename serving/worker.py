@@ -1,0 +1,142 @@
+"""The worker: sends write-backs without an open transaction, records every attempt, takes one back on request."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+import structlog
+
+from lossnlp.errors import LossNlpError
+from serving import outbox
+from serving.crm.protocol import Crm, FieldChange, SendResult
+from serving.logs import describe_error
+from serving.outbox import Claim
+from serving.store import Database, now
+from serving.tables import AttemptRow
+from serving.writeback import Decision, decide, decide_undo
+
+LEASE_S = 120.0
+_log = structlog.get_logger(__name__)
+
+
+class UndoError(LossNlpError):
+    """Says that a write-back cannot be taken back."""
+
+    code = "cannot_undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Sends what is due.
+
+    Args:
+        database: Where the queue stands.
+        crm: Where the values go.
+        clock: Gives the moment; tests hand in their own.
+    """
+
+    database: Database
+    crm: Crm
+    clock: Callable[[], datetime] = now
+
+    def run(self, stop: Event, *, poll_s: float = 5.0) -> None:
+        """Sends until `stop` is set; a fault is logged and tried again, never the end."""
+        while not stop.is_set():
+            try:
+                sent = self.send_due()
+            except Exception as error:  # noqa: BLE001 (the loop outlives a database that is away for a moment)
+                _log.error("worker_failed", **describe_error(error))
+                sent = 0
+            if not sent:
+                stop.wait(poll_s)
+
+    def send_due(self) -> int:
+        """Gives how many write-backs were handled, 0 when nothing is due."""
+        with self.database.writing() as session:
+            claims = outbox.claim_due(session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S)
+            session.commit()
+        if not claims:
+            return 0
+        try:
+            results = self._send(claims)
+        except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
+            _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
+            results = [SendResult(claim.deal_id, error=type(error).__name__, is_retryable=True) for claim in claims]
+        self._settle(claims, results)
+        return len(claims)
+
+    def _send(self, claims: list[Claim]) -> list[SendResult]:
+        """Gives one result a claim: reads what stands, writes down the intent, sends."""
+        current = self.crm.fetch_fields([claim.deal_id for claim in claims])
+        known = [claim for claim in claims if claim.deal_id in current]
+        decisions = {c.deal_id: decide(c.planned, current=current[c.deal_id], ours=c.ours) for c in known}
+        intended = self._record_intents(known, decisions)
+        changes = [FieldChange(deal_id, decision.write) for deal_id, decision in intended.items() if decision.write]
+        results = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
+        missing = [SendResult(c.deal_id, error="deal_not_found") for c in claims if c.deal_id not in current]
+        results |= {result.deal_id: result for result in missing}
+        return [results.get(claim.deal_id, SendResult(claim.deal_id)) for claim in claims]
+
+    def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
+        with self.database.writing() as session:
+            held = [c for c in claims if outbox.record_intent(session, c, decisions[c.deal_id])]
+            session.commit()
+        return {claim.deal_id: decisions[claim.deal_id] for claim in held}
+
+    def _settle(self, claims: list[Claim], results: list[SendResult]) -> None:
+        with self.database.writing() as session:
+            for claim, result in zip(claims, results, strict=True):
+                outbox.settle(session, claim, result, at=self.clock())
+                _log.info(
+                    "write_back_settled", deal_id=claim.deal_id, write_back=claim.write_back_id, error=result.error
+                )
+            session.commit()
+
+    def undo(self, write_back_id: int) -> Decision:
+        """Gives what was put back, and what was left because a person has changed it since.
+
+        Raises:
+            UnknownIdError: No write-back has this id.
+            UndoError: Nothing of it was sent, it was taken back before, or the CRM refused.
+        """
+        with self.database.reading() as session:
+            row = outbox.get_write_back(session, write_back_id)
+            if row.state not in ("sent", "failed") or not row.after:
+                raise UndoError(
+                    f"Write-back {write_back_id} is '{row.state}' and left nothing in the CRM to take back."
+                )
+            deal_id, after, before = row.deal_id, dict(row.after), dict(row.before)
+        current = self.crm.fetch_fields([deal_id]).get(deal_id, {})
+        decision = decide_undo(after, before=before, current=current)
+        self._put_back(write_back_id, FieldChange(deal_id, decision.write))
+        return decision
+
+    def _put_back(self, write_back_id: int, change: FieldChange) -> None:
+        with self.database.writing() as session:
+            attempt = AttemptRow(
+                write_back_id=write_back_id, kind="undo", after=dict(change.values), started_at=self.clock()
+            )
+            session.add(attempt)
+            session.commit()
+        [result] = self.crm.send_fields([change]) if change.values else [SendResult(change.deal_id)]
+        with self.database.writing() as session:
+            session.add(attempt)
+            attempt.outcome, attempt.error = "error" if result.error else "sent", result.error
+            attempt.finished_at = self.clock()
+            if result.error is None:
+                outbox.get_write_back(session, write_back_id).state = "undone"
+            session.commit()
+        if result.error:
+            raise UndoError(f"The CRM refused to put the old values back: {result.error}. Nothing was changed.")
+
+
+def stop_on_signal() -> Event:
+    """Gives an event that is set when the process is told to stop, by Ctrl-C or by its supervisor."""
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

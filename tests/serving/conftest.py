@@ -1,0 +1,210 @@
+"""Stand-ins and databases for the tests of the service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from lossnlp.assessment import Assessment
+from lossnlp.deal import Deal
+from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
+from serving.app import create_app
+from serving.crm.demo import DemoCrm
+from serving.intake import Intake
+from serving.logs import configure_logs
+from serving.metrics import Metrics
+from serving.schema import migrate
+from serving.settings import Settings
+from serving.store import Database
+
+KEY = "test-key-that-is-long-enough"
+_WORDS = {
+    "price": "price",
+    "budget": "budget",
+    "legal": "procurement_legal",
+    "timing": "timing",
+    "rostera": "competitor",
+}
+
+
+class KeywordAssessor:
+    """Reads a deal by a handful of words; the same deal gives the same answer. A text with 'explode' raises with that text."""
+
+    model_version = "keywords-1"
+
+    def __init__(self, before_answer: Callable[[], object] = lambda: None) -> None:
+        self.calls: list[str] = []
+        self._before_answer = before_answer
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        return get_default_taxonomy()
+
+    def assess(self, deal: Deal, /) -> Assessment:
+        self.calls.append(deal.id)
+        self._before_answer()
+        document = deal.documents[0]
+        text = document.text if document.text is not None else " ".join(turn.text for turn in document.turns or ())
+        if "explode" in text:
+            raise RuntimeError(text)
+        model = {"version": self.model_version, "taxonomy_version": "1"}
+        return Assessment.model_validate({**_reading(deal.id, document.id, text), "model": model})
+
+
+def _reading(deal_id: str, document_id: str, text: str) -> dict[str, Any]:
+    found = [(match.start(), word) for word in _WORDS if (match := re.search(word, text.lower()))]
+    codes = [(_WORDS[word], start, start + len(word)) for start, word in sorted(found)] or [("unknown", 0, 0)]
+    reasons = [_reason(code, i == 0, (document_id, text, start, end)) for i, (code, start, end) in enumerate(codes)]
+    is_thin = len(text.split()) < 3
+    accepted = [] if is_thin else ["primary_reason", "external_only", "winback", "meddpicc.champion"]
+    element = {"state": "not_mentioned", "confidence": 0.9}
+    flag = {"value": False, "confidence": 0.9}
+    names = ("external_only", "insufficient_detail", "rep_buyer_conflict", "stated_reason_conflict")
+    return {
+        "deal_id": deal_id,
+        "reasons": reasons,
+        "meddpicc": dict.fromkeys(get_default_taxonomy().element_codes, element),
+        "attribution": {"value": "external_only", "confidence": 0.9},
+        "flags": dict.fromkeys(names, flag),
+        "winback": {"state": "open", "confidence": 0.8, "revisit_on": "2027-02-01"},
+        "review": {"required": is_thin, "because": ["primary_reason_uncertain"] if is_thin else []},
+        "accepted": accepted,
+    }
+
+
+def _reason(code: str, primary: bool, quote: tuple[str, str, int, int]) -> dict[str, Any]:
+    document_id, text, start, end = quote
+    evidence = {"document_id": document_id, "start": start, "end": end, "text": text[start:end], "role": "rep"}
+    reason = {"code": code, "label": code.title(), "group": "g", "primary": primary, "confidence": 0.9}
+    return {**reason, "evidence": [evidence] if end else []}
+
+
+@pytest.fixture
+def assessor() -> KeywordAssessor:
+    return KeywordAssessor()
+
+
+@pytest.fixture
+def make_assessor() -> type[KeywordAssessor]:
+    return KeywordAssessor
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "lossnlp.sqlite3"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
+class PostgresServer:
+    """A PostgreSQL server of its own on a free port; run by a user that is not root, which it refuses."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = f"postgresql+psycopg://lossnlp@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        self._run("initdb", "-A", "trust", "-U", "lossnlp", "--no-sync")
+        options = f"-h 127.0.0.1 -p {self._port} -k {self._folder} -c fsync=off"
+        self._run("pg_ctl", "-o", options, "-l", f"{self._folder}/log", "-w", "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [shutil.which(program) or program, "-D", f"{self._folder}/data", *words]
+        subprocess.run(command, check=True, capture_output=True, cwd=self._folder, user=self._user)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    pytest.importorskip("psycopg")
+    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+        pytest.skip("no PostgreSQL server program on this machine")
+    with tempfile.TemporaryDirectory(prefix="lossnlp-pg-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(folder)
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres_url(postgres_url: str) -> str:
+    migrate(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
+    """A migrated database, once of each kind."""
+    if request.param == "sqlite":
+        shutil.copy(migrated_file, tmp_path / "lossnlp.sqlite3")
+        return f"sqlite:///{tmp_path}/lossnlp.sqlite3"
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE deals, api_keys RESTART IDENTITY CASCADE")
+        connection.exec_driver_sql("TRUNCATE write_backs RESTART IDENTITY CASCADE")
+    database.close()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def crm() -> DemoCrm:
+    return DemoCrm()
+
+
+@pytest.fixture
+def intake(assessor: KeywordAssessor, database: Database) -> Intake:
+    return Intake(assessor, database, Metrics(), crm="demo")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated_file: Path) -> Settings:
+    """Settings over a migrated SQLite file, with a small body limit."""
+    shutil.copy(migrated_file, tmp_path / "lossnlp.sqlite3")
+    return Settings(var_dir=tmp_path, api_key=SecretStr(KEY), crm="demo", max_body_bytes=16 * 1024 * 1024)
+
+
+@pytest.fixture
+def client(settings: Settings, assessor: KeywordAssessor) -> Iterator[TestClient]:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with TestClient(create_app(settings, assessor=assessor), headers=headers) as opened:
+        yield opened
+
+
+@pytest.fixture
+def set_up_logs() -> Iterator[Callable[[Settings], None]]:
+    """Sets up the service's logging; the process's own is put back after the test."""
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    yield configure_logs
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    logging.raiseExceptions = True
+    structlog.reset_defaults()

@@ -1,0 +1,50 @@
+"""Settings come from the environment, and a wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.crm.connect import connect_crm, crm_names
+from serving.errors import ConfigurationError
+from serving.settings import Settings, load_settings
+
+
+def test_environment_sets_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_MODEL", "some/bundle")
+    monkeypatch.setenv("LOSSNLP_API_KEY", "first")
+    settings = load_settings()
+    assert settings.model == Path("some/bundle")
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "first"
+
+
+def test_default_database_stands_under_var() -> None:
+    assert Settings(var_dir=Path("elsewhere")).database_url == "sqlite:///elsewhere/lossnlp.sqlite3"
+
+
+@pytest.mark.parametrize("url", ["postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"])
+def test_postgres_url_gets_its_driver(url: str) -> None:
+    assert Settings(database_url=url).database_url == "postgresql+psycopg://u@h/d"
+
+
+def test_production_is_the_default() -> None:
+    assert Settings().env == "production"
+
+
+def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_MAX_BODY_BYTES", "lots")
+    with pytest.raises(ConfigurationError, match="LOSSNLP_MAX_BODY_BYTES"):
+        load_settings()
+
+
+@pytest.mark.parametrize("crm", [None, "nosuch", "protocol"])
+def test_unknown_crm_lists_the_known(crm: str | None) -> None:
+    with pytest.raises(ConfigurationError, match="demo"):
+        connect_crm(Settings(crm=crm))
+
+
+def test_demo_is_a_connector(tmp_path: Path) -> None:
+    assert "demo" in crm_names()
+    assert connect_crm(Settings(crm="demo", var_dir=tmp_path)).name == "demo"

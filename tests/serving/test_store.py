@@ -1,0 +1,94 @@
+"""The database: schema, durability settings, keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.command import downgrade
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from serving import store
+from serving.errors import ConfigurationError, SchemaError, UnknownIdError
+from serving.schema import migrate, migration_config, open_database
+from serving.store import Database
+from serving.tables import Table
+
+
+def test_migrations_give_exactly_the_tables(database: Database) -> None:
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database_url: str) -> None:
+    assert migrate(database_url) == migrate(database_url)
+
+
+def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/lossnlp.sqlite3"
+    migrate(url)
+    config = migration_config()
+    database = Database(url)
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        downgrade(config, "base")
+    assert inspect(database.engine).get_table_names() == ["alembic_version"]
+    database.close()
+
+
+def test_unmigrated_database_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="lossnlp-serve migrate"):
+        open_database(f"sqlite:///{tmp_path}/empty.sqlite3")
+
+
+def test_unreachable_database_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="cannot be reached"):
+        open_database(f"sqlite:///{tmp_path}/no/such/folder.sqlite3")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", "sqlite:/x:y:z//"])
+def test_unusable_url_is_one_message(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="LOSSNLP_DATABASE_URL"):
+        Database(url)
+
+
+def test_sqlite_is_set_up_for_concurrency(migrated_file: Path) -> None:
+    database = Database(f"sqlite:///{migrated_file}")
+    with database.engine.connect() as connection:
+        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
+    database.close()
+    assert pragmas == ["wal", 1]
+
+
+def test_uncommitted_work_is_dropped(database: Database) -> None:
+    with database.writing() as session:
+        store.add_key(session, name="lost", key_sha256="0" * 64)
+    with database.reading() as session:
+        assert store.find_keys(session) == []
+
+
+def test_revoked_key_is_not_found(database: Database) -> None:
+    with database.writing() as session:
+        row = store.add_key(session, name="old", key_sha256="0" * 64)
+        store.revoke_key(session, row.id)
+        session.commit()
+    with database.reading() as session:
+        assert store.find_keys(session) == []
+        assert [key.name for key in store.find_keys(session, with_revoked=True)] == ["old"]
+
+
+def test_unknown_key_cannot_be_revoked(database: Database) -> None:
+    with database.writing() as session, pytest.raises(UnknownIdError):
+        store.revoke_key(session, 7)
+
+
+def test_moments_come_back_in_utc(database: Database) -> None:
+    with database.writing() as session:
+        made_at = store.add_key(session, name="k", key_sha256="0" * 64).created_at
+        session.commit()
+    with database.reading() as session:
+        [row] = store.find_keys(session)
+        assert row.created_at == made_at
+        assert row.created_at.utcoffset() is not None

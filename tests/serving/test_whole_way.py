@@ -1,0 +1,55 @@
+"""One deal's way through the whole house, with the model that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from lossnlp.classifier import LossClassifier
+from serving.app import create_app
+from serving.crm.demo import DemoCrm
+from serving.settings import Settings
+from serving.store import Database
+from serving.worker import Worker
+
+KEY = "test-key-that-is-long-enough"
+
+
+@pytest.fixture
+def service(settings: Settings, classifier: LossClassifier) -> Iterator[TestClient]:
+    with TestClient(create_app(settings, assessor=classifier), headers={"Authorization": f"Bearer {KEY}"}) as opened:
+        yield opened
+
+
+def test_lost_deal_reaches_the_crm(service: TestClient, settings: Settings, crm: DemoCrm) -> None:
+    [deal] = [deal for deal in crm.fetch_lost_deals() if deal["deal"]["account"] == "Willowbank Care"]
+    taken = service.post("/v1/assessments", json=deal).json()
+    Worker(Database(settings.database_url), crm).send_due()
+    stored = service.get(f"/v1/assessments/{taken['id']}").json()
+    fields = crm.fetch_fields([deal["deal"]["id"]])[deal["deal"]["id"]]
+    assert taken["reasons"][0]["code"] == "budget"
+    assert fields["lossnlp_primary_reason"] == "budget"
+    assert fields["lossnlp_winback"] == "closed"
+    assert stored["write_back"]["kept"] == {"lossnlp_winback": "closed"}
+
+
+def test_every_quote_is_an_exact_slice(service: TestClient, crm: DemoCrm) -> None:
+    for deal in crm.fetch_lost_deals():
+        answer = service.post("/v1/assessments", json=deal).json()
+        documents = {document["id"]: document for document in deal["documents"]}
+        for quote in (quote for reason in answer["reasons"] for quote in reason["evidence"]):
+            document = documents[quote["document_id"]]
+            text = document["text"] if quote["turn"] is None else document["turns"][quote["turn"]]["text"]
+            assert text[quote["start"] : quote["end"]] == quote["text"]
+
+
+def test_thin_note_waits_for_person(service: TestClient) -> None:
+    answer = service.post("/v1/assessments", json={"id": "D-1", "text": "timing"}).json()
+    assert answer["flags"]["insufficient_detail"]["value"]
+
+
+@pytest.mark.parametrize("text", ["😢😢💸", "\x00\x00price\x00", "値段が高すぎた", "a" * 50_000, "ok"])
+def test_odd_text_is_answered(service: TestClient, text: str) -> None:
+    assert service.post("/v1/assessments", json={"id": "D-1", "text": text}).status_code in (201, 422)

@@ -1,0 +1,271 @@
+"""Write-backs: sent once, tried again, never over a person's value, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+
+from serving import outbox
+from serving.crm.demo import DemoCrm
+from serving.crm.protocol import CrmError, FieldChange, Fields, SendResult
+from serving.intake import Intake, parse_deal
+from serving.store import Database
+from serving.tables import WriteBackRow
+from serving.worker import LEASE_S, UndoError, Worker
+from serving.writeback import PRIMARY_REASON
+
+DEAL = "OV-2133"
+PERSONS_DEAL = "OV-2098"
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC) + timedelta(seconds=1)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class FailingCrm(DemoCrm):
+    """A demo CRM whose sending fails as often as told, before or after the values have arrived."""
+
+    def __init__(self, *faults: BaseException, arrives: bool = False) -> None:
+        super().__init__()
+        self._faults = list(faults)
+        self._arrives = arrives
+        self.sends = 0
+
+    def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
+        self.sends += 1
+        if self._faults and not self._arrives:
+            raise self._faults.pop(0)
+        results = super().send_fields(changes)
+        if self._faults:
+            raise self._faults.pop(0)
+        return results
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def take(intake: Intake, text: str = "price was far too high", deal_id: str = DEAL) -> None:
+    intake.take_deal(parse_deal({"id": deal_id, "text": text}))
+
+
+def row_of(database: Database, write_back_id: int = 1) -> WriteBackRow:
+    with database.reading() as session:
+        row = outbox.get_write_back(session, write_back_id)
+        assert row.attempts is not None
+        return row
+
+
+def fields(crm: DemoCrm, deal_id: str = DEAL) -> Fields:
+    return crm.fetch_fields([deal_id])[deal_id]
+
+
+def test_accepted_values_reach_the_crm(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    take(intake)
+    assert Worker(database, crm, clock).send_due() == 1
+    assert fields(crm)[PRIMARY_REASON] == "price"
+    assert row_of(database).state == "sent"
+
+
+def test_nothing_due_sends_nothing(database: Database, crm: DemoCrm, clock: Clock) -> None:
+    assert Worker(database, crm, clock).send_due() == 0
+
+
+def test_persons_value_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    take(intake, deal_id=PERSONS_DEAL)
+    Worker(database, crm, clock).send_due()
+    assert fields(crm, PERSONS_DEAL)[PRIMARY_REASON] == "competitor"
+    assert row_of(database).kept == {PRIMARY_REASON: "competitor"}
+    assert fields(crm, PERSONS_DEAL)["lossnlp_winback"] == "open"
+
+
+def test_own_value_is_brought_up_to_date(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    take(intake, "the budget was cut in May")
+    worker.send_due()
+    assert fields(crm)[PRIMARY_REASON] == "budget"
+
+
+def test_later_correction_by_person_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    crm.set_by_person(DEAL, {PRIMARY_REASON: "timing"})
+    take(intake, "the budget was cut in May")
+    worker.send_due()
+    assert fields(crm)[PRIMARY_REASON] == "timing"
+
+
+def test_undo_restores_what_stood_before(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    before = fields(crm)
+    take(intake)
+    worker.send_due()
+    worker.undo(1)
+    assert fields(crm) == before
+    assert row_of(database).state == "undone"
+
+
+def test_undo_restores_our_earlier_value(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    take(intake, "the budget was cut in May")
+    worker.send_due()
+    worker.undo(2)
+    assert fields(crm)[PRIMARY_REASON] == "price"
+
+
+def test_undo_leaves_what_person_changed(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    crm.set_by_person(DEAL, {PRIMARY_REASON: "timing"})
+    undone = worker.undo(1)
+    assert undone.kept == {PRIMARY_REASON: "timing"}
+    assert fields(crm) == {PRIMARY_REASON: "timing"}
+
+
+def test_undo_happens_once(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    worker.undo(1)
+    with pytest.raises(UndoError, match="undone"):
+        worker.undo(1)
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_killed_worker_sends_again(intake: Intake, database: Database, clock: Clock, arrives: bool) -> None:
+    take(intake)
+    crm = FailingCrm(KeyboardInterrupt(), arrives=arrives)
+    with pytest.raises(KeyboardInterrupt):
+        Worker(database, crm, clock).send_due()
+    assert Worker(database, crm, clock).send_due() == 0
+    clock.move(LEASE_S + 1)
+    assert Worker(database, crm, clock).send_due() == 1
+    assert fields(crm)[PRIMARY_REASON] == "price"
+    assert [attempt.outcome for attempt in row_of(database).attempts] == [None, "sent"]
+
+
+def test_undo_after_killed_worker_restores(intake: Intake, database: Database, clock: Clock) -> None:
+    take(intake)
+    crm = FailingCrm(KeyboardInterrupt(), arrives=True)
+    before = fields(crm)
+    with pytest.raises(KeyboardInterrupt):
+        Worker(database, crm, clock).send_due()
+    clock.move(LEASE_S + 1)
+    Worker(database, crm, clock).send_due()
+    Worker(database, crm, clock).undo(1)
+    assert fields(crm) == before
+
+
+def test_failed_send_waits_then_retries(intake: Intake, database: Database, clock: Clock) -> None:
+    take(intake)
+    crm = FailingCrm(CrmError("away"))
+    worker = Worker(database, crm, clock)
+    assert (worker.send_due(), worker.send_due()) == (1, 0)
+    clock.move(outbox.RETRY_AFTER_S[0] + 1)
+    worker.send_due()
+    assert [attempt.error for attempt in row_of(database).attempts] == ["CrmError", None]
+    assert row_of(database).state == "sent"
+
+
+def test_endless_failure_ends_as_failed(intake: Intake, database: Database, clock: Clock) -> None:
+    take(intake)
+    worker = Worker(database, FailingCrm(*[CrmError("away")] * 9), clock)
+    for _ in range(9):
+        worker.send_due()
+        clock.move(max(outbox.RETRY_AFTER_S) + 1)
+    assert row_of(database).state == "failed"
+    assert len(row_of(database).attempts) == len(outbox.RETRY_AFTER_S) + 1
+
+
+def test_deal_unknown_to_crm_fails(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    take(intake, deal_id="elsewhere-1")
+    take(intake)
+    Worker(database, crm, clock).send_due()
+    assert [row_of(database, number).state for number in (1, 2)] == ["failed", "sent"]
+    assert row_of(database).attempts[0].error == "deal_not_found"
+
+
+def test_newer_value_waits_for_older(intake: Intake, database: Database, clock: Clock) -> None:
+    take(intake)
+    take(intake, "the budget was cut in May")
+    crm = FailingCrm(CrmError("away"))
+    worker = Worker(database, crm, clock)
+    assert (worker.send_due(), worker.send_due()) == (1, 0)
+    clock.move(outbox.RETRY_AFTER_S[0] + 1)
+    assert (worker.send_due(), worker.send_due()) == (1, 1)
+    assert fields(crm)[PRIMARY_REASON] == "budget"
+
+
+def test_late_worker_does_not_settle(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+    take(intake)
+    with database.writing() as session:
+        [late] = outbox.claim_due(session, crm="demo", at=clock(), lease_s=LEASE_S)
+        session.commit()
+    clock.move(LEASE_S + 1)
+    Worker(database, crm, clock).send_due()
+    with database.writing() as session:
+        outbox.settle(session, late, SendResult(DEAL, error="late"), at=clock())
+        session.commit()
+    assert row_of(database).state == "sent"
+
+
+def test_two_claims_never_overlap(intake: Intake, database: Database, clock: Clock) -> None:
+    take(intake)
+    take(intake, deal_id=PERSONS_DEAL)
+    claimed: list[Any] = []
+    for _ in range(2):
+        with database.writing() as session:
+            claimed.append(outbox.claim_due(session, crm="demo", at=clock(), lease_s=LEASE_S, limit=1))
+            session.commit()
+    assert {claim.deal_id for claims in claimed for claim in claims} == {DEAL, PERSONS_DEAL}
+
+
+class LastSendCrm(DemoCrm):
+    """A demo CRM that tells the worker to stop once it has been sent something."""
+
+    def __init__(self, stop: Event) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
+        self._stop.set()
+        return super().send_fields(changes)
+
+
+class FaultyClock(Clock):
+    """A clock that fails when it is first asked."""
+
+    has_failed = False
+
+    def __call__(self) -> datetime:
+        if not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("first")
+        return super().__call__()
+
+
+def test_loop_outlives_fault_and_stops(intake: Intake, database: Database) -> None:
+    take(intake)
+    stop = Event()
+    Worker(database, LastSendCrm(stop), FaultyClock()).run(stop, poll_s=0)
+    assert row_of(database).state == "sent"

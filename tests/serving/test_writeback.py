@@ -1,0 +1,102 @@
+"""The rules of writing back: accepted values only, never over a person's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lossnlp.assessment import Assessment
+from serving.openapi import EXAMPLE_ANSWER
+from serving.writeback import CONFIDENCE, PRIMARY_REASON, decide, decide_undo, plan_values
+
+AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+BUDGET = {"code": "budget", "label": "Budget", "group": "price_budget", "primary": False, "confidence": 0.8}
+
+
+def read(**changes: Any) -> Assessment:
+    return Assessment.model_validate({**EXAMPLE_ANSWER, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("primary_reason", "lossnlp_primary_reason", "price"),
+        ("meddpicc.metrics", "lossnlp_gap_metrics", "gap"),
+        ("meddpicc.champion", "lossnlp_gap_champion", "not_mentioned"),
+        ("external_only", "lossnlp_external_only", True),
+        ("rep_buyer_conflict", "lossnlp_rep_buyer_conflict", True),
+        ("winback", "lossnlp_winback", "open"),
+        ("revisit_on", "lossnlp_revisit_on", "2027-02-01"),
+        ("competitor", "lossnlp_rival", "Gong"),
+    ],
+)
+def test_accepted_name_becomes_crm_field(name: str, field: str, value: object) -> None:
+    values = plan_values(read(accepted=[name]), assessed_at=AT)
+    assert values[field] == value
+    assert len(values) == (5 if name == "primary_reason" else 4)
+
+
+def test_nothing_accepted_plans_nothing() -> None:
+    assert plan_values(read(accepted=[]), assessed_at=AT) == {}
+
+
+def test_accepted_contributing_reasons_are_joined() -> None:
+    reasons = [*EXAMPLE_ANSWER["reasons"], BUDGET, {**BUDGET, "code": "timing"}, {**BUDGET, "code": "in_house"}]
+    values = plan_values(
+        read(reasons=reasons, accepted=["reasons.budget", "reasons.timing", "reasons.price"]), assessed_at=AT
+    )
+    assert values["lossnlp_contributing_reasons"] == "budget;timing"
+
+
+def test_values_say_where_they_come_from() -> None:
+    values = plan_values(read(accepted=["primary_reason"]), assessed_at=AT)
+    assert values[CONFIDENCE] == 0.91
+    assert values["lossnlp_model_version"] == "1.0.0"
+    assert values["lossnlp_assessed_at"] == "2026-11-20T12:00:00+00:00"
+    assert values["lossnlp_review_state"] == "waiting"
+
+
+def test_unread_value_is_not_planned() -> None:
+    winback = {"state": "open", "confidence": 0.7}
+    assert plan_values(read(winback=winback, accepted=["revisit_on"]), assessed_at=AT) == {}
+
+
+def test_incumbent_is_rival_without_winner() -> None:
+    rival = {**EXAMPLE_ANSWER["competitors"][0], "role": "incumbent", "name": "SAP"}
+    values = plan_values(read(competitors=[rival], accepted=["competitor"]), assessed_at=AT)
+    assert values["lossnlp_rival"] == "SAP"
+
+
+def test_empty_field_is_written() -> None:
+    assert decide({"a": 1.0, "b": "x"}, current={"b": ""}, ours={}).write == {"a": 1.0, "b": "x"}
+
+
+def test_own_value_is_replaced() -> None:
+    decision = decide({"a": "new"}, current={"a": "old"}, ours={"a": ["old"]})
+    assert (decision.write, decision.before) == ({"a": "new"}, {"a": "old"})
+
+
+def test_foreign_value_is_kept() -> None:
+    decision = decide({"a": "new"}, current={"a": "theirs"}, ours={"a": ["old"]})
+    assert (decision.write, decision.kept) == ({}, {"a": "theirs"})
+
+
+def test_same_value_is_left_alone() -> None:
+    decision = decide({"a": "x"}, current={"a": "x"}, ours={})
+    assert (decision.write, decision.kept) == ({}, {})
+
+
+def test_false_of_person_is_kept() -> None:
+    assert decide({"a": True}, current={"a": False}, ours={}).kept == {"a": False}
+
+
+def test_kept_reason_keeps_our_confidence_out() -> None:
+    decision = decide({PRIMARY_REASON: "price", CONFIDENCE: 0.9}, current={PRIMARY_REASON: "budget"}, ours={})
+    assert decision.write == {}
+
+
+def test_undo_touches_only_our_values() -> None:
+    undone = decide_undo({"a": 1.0, "b": "x"}, before={"a": None, "b": "w"}, current={"a": 2.0, "b": "x"})
+    assert (undone.write, undone.kept) == ({"b": "w"}, {"a": 2.0})
