@@ -1,0 +1,53 @@
+# Developer commands; CI calls the same names.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup run test check fix train corpus-check bench docs clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev]'
+	@touch $@ $(VENV)/.serve
+
+setup: $(VENV)/.dev  ## make the environment with all that development needs
+
+run: $(VENV)/.serve  ## start the service with the demo CRM, assess its lost deals, print what was found
+	@$(BIN)/lossnlp-serve migrate
+	@$(BIN)/lossnlp-serve demo $(DEMO)
+
+test: $(VENV)/.dev check  ## lint, types, house rules and tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev  ## mend format and what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+train: $(VENV)/.dev  ## train a model bundle from training/corpus into runs/bundle
+	$(BIN)/python -m training.train
+
+corpus-check: $(VENV)/.dev  ## check the training corpus
+	$(BIN)/python -m training.corpus_check
+
+bench: $(VENV)/.dev  ## measure speed and memory against named peers
+	$(BIN)/python benchmarks/note_latency.py
+
+clean:  ## remove what the other commands made
+	rm -rf $(VENV) var runs build dist *.egg-info mlruns mlflow.db
