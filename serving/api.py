@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from lossnlp.assessment import Assessment
 from lossnlp.errors import LossNlpError
+from lossnlp.lines import find_deal_id
 from lossnlp.taxonomy import Taxonomy
 from serving import openapi, outbox, store
 from serving.auth import require_key
@@ -24,6 +25,7 @@ from serving.schema import require_current_schema
 from serving.store import Database
 from serving.tables import WriteBackRow
 
+_MAX_ID_CHARS = 200
 _log = structlog.get_logger(__name__)
 
 
@@ -202,16 +204,10 @@ def _item_answer(item: object, intake: Intake) -> dict[str, Any]:
 
 def _failed_item(item: object, error: LossNlpError) -> dict[str, Any]:
     fault = ItemError(code=error.code, message=error.message, field=error.field)
-    return FailedItem(deal_id=_named_id(item), error=fault).model_dump()
-
-
-def _named_id(item: object) -> str | None:
-    """Gives the id that a bad item names, in a form that can be repeated in the answer."""
-    head = item.get("deal", item) if isinstance(item, dict) else None
-    named = head.get("id") if isinstance(head, dict) else None
-    return named.encode("utf-8", "replace").decode()[:200] if isinstance(named, str) else None
+    named = find_deal_id(item)
+    return FailedItem(deal_id=named[:_MAX_ID_CHARS] if named else named, error=fault).model_dump()
 
 
 def _write_back_view(row: WriteBackRow) -> WriteBackView:
-    written = {} if row.state == "undone" else dict(row.after)
+    written = dict(row.after) if row.state == "sent" else {}
     return WriteBackView(id=row.id, state=row.state, written=written, kept=dict(row.kept))

@@ -63,12 +63,17 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
 
 
 def load_assessor(settings: Settings) -> Assessor:
-    """Gives the classifier of the bundle that the settings name.
+    """Gives the classifier of the bundle that the settings name, with the names and the fiscal year they tell.
 
     Raises:
         BundleError: The bundle is missing, incomplete or altered.
     """
-    return LossClassifier.load(settings.model)
+    return LossClassifier.load(
+        settings.model,
+        rivals=settings.rivals,
+        own_names=settings.own_names,
+        fiscal_year_starts=settings.fiscal_year_starts,
+    )
 
 
 def require_start(settings: Settings, database: Database) -> None:

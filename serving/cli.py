@@ -1,132 +1,42 @@
-"""The command `lossnlp-serve`."""
+"""The entry of `lossnlp-serve`: its commands, or one sentence where the service's own requirements are missing."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
-from pydantic import SecretStr
-from rich.table import Table
 
 from lossnlp.errors import LossNlpError
-from serving import store
-from serving.app import create_app, load_assessor, require_start
-from serving.auth import key_digest, new_key, read_or_make_key
-from serving.cli_write_backs import write_backs
-from serving.crm.connect import connect_crm
-from serving.demo import run_demo
-from serving.logs import configure_logs
-from serving.schema import migrate, open_database
-from serving.server import open_port, serve
-from serving.settings import Settings, load_settings
-from serving.terminal import open_console
-from serving.worker import Worker, stop_on_signal
+from serving.errors import ConfigurationError
 
-app = typer.Typer(help="The service around lossnlp.", no_args_is_help=True, add_completion=False)
-keys = typer.Typer(help="Make, revoke and list API keys.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
-app.add_typer(write_backs, name="write-backs")
-
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
-
-
-@app.command("run")
-def run_service(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Starts the service."""
-    settings = _with_key(load_settings())
-    configure_logs(settings)
-    require_start(settings, open_database(settings.database_url))
-    listener = open_port(host, port)
-    serve(create_app(settings, assessor=load_assessor(settings)), listener)
-
-
-@app.command("worker")
-def run_worker(
-    *,
-    once: Annotated[bool, typer.Option("--once", help="Send what is due now, then stop.")] = False,
-) -> None:
-    """Sends write-backs to the CRM that LOSSNLP_CRM names."""
-    settings = load_settings()
-    configure_logs(settings)
-    worker = Worker(open_database(settings.database_url), connect_crm(settings))
-    if once:
-        while worker.send_due():
-            continue
-        return
-    worker.run(stop_on_signal())
-
-
-@app.command("migrate")
-def migrate_database() -> None:
-    """Brings the database up to date; makes an SQLite file if there is none."""
-    revision = migrate(load_settings().database_url)
-    typer.echo(f"The database is at revision {revision}.", err=True)
-
-
-@app.command("demo")
-def walk_demo(
-    url: Annotated[str | None, typer.Option(help="Use the service that answers here instead of starting one.")] = None,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    *,
-    keep_serving: Annotated[
-        bool, typer.Option("--serve/--no-serve", help="Keep answering afterwards, until Ctrl-C.")
-    ] = True,
-) -> None:
-    """Classifies the demo CRM's lost deals through the endpoint, writes the accepted values back and shows them."""
-    settings = load_settings().model_copy(update={"crm": "demo", "env": "development"})
-    configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    run_demo(_with_key(settings), url=url, address=(host, port), keep_serving=keep_serving)
-
-
-@keys.command("create")
-def create_key(name: Annotated[str, typer.Argument(help="Who will use it.", metavar="NAME")]) -> None:
-    """Prints a new API key, this once."""
-    key = new_key()
-    with open_database(load_settings().database_url).writing() as session:
-        row = store.add_key(session, name=name[:100], key_sha256=key_digest(key))
-        session.commit()
-    typer.echo(key)
-    typer.echo(f"Key {row.id} for {row.name}. Keep it now: only a digest is stored.", err=True)
-
-
-@keys.command("revoke")
-def revoke_key(key_id: Annotated[int, typer.Argument(help="Its id in `keys list`.", metavar="ID")]) -> None:
-    """Makes a key useless from now on."""
-    with open_database(load_settings().database_url).writing() as session:
-        store.revoke_key(session, key_id)
-        session.commit()
-    typer.echo(f"Key {key_id} is revoked.", err=True)
-
-
-@keys.command("list")
-def list_keys() -> None:
-    """Shows all keys ever made, without the keys themselves."""
-    table = Table("id", "name", "made", "revoked")
-    with open_database(load_settings().database_url).reading() as session:
-        for row in store.find_keys(session, with_revoked=True):
-            revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
-            table.add_row(str(row.id), row.name, f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
-    open_console().print(table)
-
-
-def _with_key(settings: Settings) -> Settings:
-    """Gives the settings with a first key: in development one is made where none is set."""
-    if settings.api_key or settings.env == "production":
-        return settings
-    return settings.model_copy(update={"api_key": SecretStr(read_or_make_key(settings.var_dir))})
+_OWN_PACKAGES = ("lossnlp", "serving")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; a fault that a person can mend ends in one sentence, not in a traceback."""
     try:
-        app(arguments)
+        load_commands()(arguments)
     except LossNlpError as error:
         typer.echo(f"lossnlp-serve: {error.message}", err=True)
         sys.exit(1)
+
+
+def load_commands() -> typer.Typer:
+    """Gives the commands.
+
+    Raises:
+        ConfigurationError: lossnlp is installed without its extra 'serve'.
+    """
+    try:
+        from serving.commands import app  # noqa: PLC0415 (a base install has this entry too, but not what it imports)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in _OWN_PACKAGES:
+            raise
+        message = f"The service needs '{missing}', which is not installed; run: pip install 'lossnlp[serve]'"
+        raise ConfigurationError(message) from None
+    return app
 
 
 if __name__ == "__main__":

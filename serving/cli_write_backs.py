@@ -12,10 +12,11 @@ from serving.crm.connect import connect_crm
 from serving.crm.protocol import Fields, FieldValue
 from serving.schema import open_database
 from serving.settings import load_settings
+from serving.store import now
 from serving.tables import WriteBackRow
 from serving.terminal import open_console
 from serving.worker import Worker
-from serving.writeback import decide
+from serving.writeback import Decision, decide
 
 State = Literal["due", "sending", "sent", "failed", "undone"]
 
@@ -37,13 +38,13 @@ def list_write_backs(
 
 @write_backs.command("plan")
 def plan_write_backs() -> None:
-    """Shows what the worker would do now with everything that is due; writes nothing."""
+    """Shows what the worker would do now with everything it would take; writes nothing."""
     settings = load_settings()
     crm = connect_crm(settings)
     table = Table("id", "deal", _field_column(), "in the CRM", "planned", "what happens")
     with open_database(settings.database_url).reading() as session:
-        rows = outbox.find_write_backs(session, ["due"])
-        ours = {row.deal_id: outbox.find_our_values(session, row.deal_id) for row in rows}
+        rows = outbox.find_due(session, crm=crm.name, at=now())
+        ours = {row.deal_id: outbox.find_our_values(session, row.deal_id, crm=crm.name) for row in rows}
     current = crm.fetch_fields([row.deal_id for row in rows])
     for row in rows:
         _add_plan(table, row, current=current.get(row.deal_id), ours=ours[row.deal_id])
@@ -74,7 +75,7 @@ def _add_write_back(table: Table, row: WriteBackRow) -> None:
     fields = [(field, _shown(row.before.get(field)), _shown(value)) for field, value in row.after.items()]
     fields += [(field, _shown(value), "kept: a person's") for field, value in row.kept.items()]
     if not fields:
-        fields = [(field, "", f"planned: {_shown(value)}") for field, value in row.planned.items()]
+        fields = [(field, "", f"planned: {_shown(value)}") for field, value in row.planned.items()] or [("", "", "")]
     for index, (field, before, after) in enumerate(fields):
         lead = head if index == 0 else ("", "", "")
         table.add_row(*lead, field, before, after, str(sends) if index == 0 else "")
@@ -86,17 +87,17 @@ def _add_plan(table: Table, row: WriteBackRow, *, current: Fields | None, ours: 
         table.add_row(str(row.id), row.deal_id, "", "", "", "fails: the CRM does not hold this deal")
         return
     decision = decide(row.planned, current=current, ours=ours)
-    for field, value in row.planned.items():
-        stands = current.get(field)
-        act = (
-            "write"
-            if field in decision.write
-            else "nothing: it stands already"
-            if stands == value
-            else "leave: a person's"
-        )
-        table.add_row(str(row.id), row.deal_id, field, _shown(stands), _shown(value), act)
+    for field in row.planned | decision.write:
+        stands, planned = current.get(field), row.planned.get(field)
+        act = _act(field, decision, stands_already=stands == planned)
+        table.add_row(str(row.id), row.deal_id, field, _shown(stands), _shown(planned), act)
     table.add_section()
+
+
+def _act(field: str, decision: Decision, *, stands_already: bool) -> str:
+    if field in decision.write:
+        return "write" if decision.write[field] is not None else "clear: no longer read"
+    return "nothing: it stands already" if stands_already else "leave: a person's"
 
 
 def _shown(value: FieldValue) -> str:

@@ -111,7 +111,8 @@ class Intake:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
             planned = plan_values(assessment, assessed_at=row.created_at)
-            if self.crm and planned:
+            if self.crm and (planned or outbox.has_write_back(session, deal.id, crm=self.crm)):
+                # An answer that offers nothing still has to clear what an earlier one left
                 outbox.add_write_back(session, row, crm=self.crm, planned=planned)
             session.commit()
             return _taken(row, is_new=True)

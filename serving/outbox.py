@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from serving.crm.protocol import Fields, FieldValue, SendResult
@@ -41,12 +41,28 @@ def add_write_back(session: Session, answer: AssessmentRow, *, crm: str, planned
     )
 
 
+def has_write_back(session: Session, deal_id: str, *, crm: str) -> bool:
+    """Says whether a write-back has left, or may yet leave, values of ours on this deal."""
+    found = exists().where(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm, WriteBackRow.state != "undone")
+    return bool(session.scalar(select(found)))
+
+
 def claim_due(session: Session, *, crm: str, at: datetime, lease_s: float, limit: int = 50) -> list[Claim]:
     """Gives up to `limit` write-backs to send now, oldest first and at most one a deal.
 
     A write-back whose worker died comes back when its lease has run out. A later one of the same deal waits for the
     earlier, so that an old value never lands on a newer one.
     """
+    query = _due(crm, at).limit(limit).with_for_update(skip_locked=True)
+    return [_lease(session, row, at=at, lease_s=lease_s) for row in session.scalars(query).all()]
+
+
+def find_due(session: Session, *, crm: str, at: datetime) -> list[WriteBackRow]:
+    """Gives all write-backs that `claim_due` would take at this moment, and leaves them to whoever claims them."""
+    return list(session.scalars(_due(crm, at)))
+
+
+def _due(crm: str, at: datetime) -> Select[WriteBackRow]:
     earlier = aliased(WriteBackRow)
     waits = exists().where(
         earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(_OPEN)
@@ -54,28 +70,43 @@ def claim_due(session: Session, *, crm: str, at: datetime, lease_s: float, limit
     is_due = and_(WriteBackRow.state == "due", WriteBackRow.due_at <= at)
     is_orphaned = and_(WriteBackRow.state == "sending", WriteBackRow.leased_until_at <= at)
     query = select(WriteBackRow).where(WriteBackRow.crm == crm, or_(is_due, is_orphaned), ~waits)
-    rows = session.scalars(query.order_by(WriteBackRow.id).limit(limit).with_for_update(skip_locked=True)).all()
-    return [_lease(session, row, at=at, lease_s=lease_s) for row in rows]
+    return query.order_by(WriteBackRow.id)
 
 
 def _lease(session: Session, row: WriteBackRow, *, at: datetime, lease_s: float) -> Claim:
     lease = str(uuid4())
     row.state, row.lease, row.leased_until_at = "sending", lease, at + timedelta(seconds=lease_s)
-    ours = find_our_values(session, row.deal_id)
+    ours = find_our_values(session, row.deal_id, crm=row.crm)
     attempt = AttemptRow(write_back_id=row.id, after={}, started_at=at)
     session.add(attempt)
     session.flush()
     return Claim(row.id, attempt.id, lease, row.deal_id, dict(row.planned), ours)
 
 
-def find_our_values(session: Session, deal_id: str) -> dict[str, list[FieldValue]]:
-    """Gives for each field the values that we may have left in the CRM: the last that arrived and those tried since."""
-    query = select(AttemptRow).join(WriteBackRow).where(WriteBackRow.deal_id == deal_id).order_by(AttemptRow.id)
+def find_our_values(session: Session, deal_id: str, *, crm: str) -> dict[str, list[FieldValue]]:
+    """Gives for each field the values that we may have left in the CRM.
+
+    These are the last that arrived and those sent since with unknown outcome. What the CRM refused is not among them: if
+    it stands there now, a person has set it.
+    """
+    query = select(AttemptRow).join(WriteBackRow).where(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm)
     ours: dict[str, list[FieldValue]] = {}
-    for attempt in session.scalars(query):
+    for attempt in filter(_may_have_arrived, session.scalars(query.order_by(AttemptRow.id))):
         for field, value in attempt.after.items():
             ours[field] = [value] if attempt.outcome == "sent" else [*ours.get(field, []), value]
     return ours
+
+
+def _may_have_arrived(attempt: AttemptRow) -> bool:
+    return attempt.outcome != "refused"
+
+
+def _find_left(row: WriteBackRow) -> Fields:
+    """Gives the values of this write-back that may stand in the CRM, whoever has changed them since."""
+    left: Fields = {}
+    for attempt in filter(_may_have_arrived, row.attempts):
+        left |= attempt.after
+    return left
 
 
 def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
@@ -86,8 +117,10 @@ def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
     row = session.get_one(WriteBackRow, claim.write_back_id)
     if row.lease != claim.lease:
         return False
-    after = {field: value for field, value in row.after.items() if field not in decision.kept} | decision.write
-    row.before = {field: row.before.get(field) for field in after} | decision.before
+    left = _find_left(row)
+    after = {field: value for field, value in left.items() if field not in decision.kept} | decision.write
+    found = {f: there for f, there in decision.before.items() if f not in left or there != left[f]}
+    row.before = {field: row.before.get(field) for field in after} | found
     row.after, row.kept = after, dict(decision.kept)
     session.get_one(AttemptRow, claim.attempt_id).after = dict(decision.write)
     return True
@@ -96,11 +129,13 @@ def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
 def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) -> None:
     """Records the outcome of an attempt and sets the write-back to `sent`, to `failed`, or to `due` again later."""
     attempt = session.get_one(AttemptRow, claim.attempt_id)
-    attempt.outcome, attempt.error, attempt.finished_at = "error" if result.error else "sent", result.error, at
+    attempt.outcome, attempt.error, attempt.finished_at = result.outcome, result.error, at
     row = session.get_one(WriteBackRow, claim.write_back_id)
     if row.lease != claim.lease:
         return
     row.lease = row.leased_until_at = None
+    row.after = {field: value for field, value in _find_left(row).items() if field not in row.kept}
+    row.before = {field: row.before.get(field) for field in row.after}
     tries = sum(attempt.kind == "send" for attempt in row.attempts)
     if result.error and result.is_retryable and tries <= len(RETRY_AFTER_S):
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[tries - 1])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from serving.errors import ConfigurationError
 
@@ -17,6 +17,14 @@ def _default_database_url(values: dict[str, Any]) -> str:
     return f"sqlite:///{values.get('var_dir', Path('var'))}/lossnlp.sqlite3"
 
 
+def _split_names(names: object) -> object:
+    """Gives the names of a list with commas between them."""
+    return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+
+
 class Settings(BaseSettings):
     """What an installation may set; every name stands in the environment as `LOSSNLP_<NAME>`.
 
@@ -25,6 +33,9 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL; an SQLite file under `var_dir`, or `postgresql+psycopg://…`.
         api_key: A first API key, for start-up; further keys are made with `lossnlp-serve keys create`.
         model: Folder of a model bundle; None is the one that ships with lossnlp.
+        rivals: Names of rivals, beside those that lossnlp finds by itself; commas between them.
+        own_names: Names of the own company and products, which are never rivals; commas between them.
+        fiscal_year_starts: Month in which fiscal years start where a text does not say, 1 to 12.
         env: `production` refuses to start without a key; `development` makes one under `var_dir`.
         crm: Name of the connected CRM (a module of `serving.crm`); None writes nothing back.
         max_body_bytes: Largest accepted request body, in bytes.
@@ -38,6 +49,9 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url, repr=False)
     api_key: SecretStr | None = None
     model: Path | None = None
+    rivals: Names = ()
+    own_names: Names = ()
+    fiscal_year_starts: int = Field(default=1, ge=1, le=12)
     env: Literal["production", "development"] = "production"
     crm: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)

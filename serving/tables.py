@@ -1,7 +1,8 @@
 """The tables: keys, deals, assessments, write-backs and every attempt to send one.
 
 No text of a deal is stored. Of its documents only a digest is kept, and in the assessment the short stretches that it
-quotes as evidence; whoever deletes an assessment has deleted all that was kept of the words.
+quotes as evidence; whoever deletes an assessment has deleted all that was kept of the words. The deal's own fields stay
+beside it as last received, and of the CRM's fields the values that a write-back replaced or left alone.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class WriteBackRow(Table):
     """Values on their way into the CRM, and what stood there before.
 
     `state` is `due`, `sending`, `sent`, `failed` or `undone`. `planned` is what the assessment offers; `after` what was
-    really sent, `before` what it replaced, `kept` the values of a person that were left alone.
+    really sent and not refused (None where a field was emptied), `before` what it replaced, `kept` the values of a person
+    that were left alone.
     """
 
     __tablename__ = "write_backs"
@@ -124,7 +126,11 @@ class WriteBackRow(Table):
 
 
 class AttemptRow(Table):
-    """One try to send or take back a write-back, recorded before it leaves: a killed worker leaves `outcome` empty."""
+    """One try to send or take back a write-back, recorded before it leaves.
+
+    `outcome` is `sent`, `refused` (nothing of it was set) or `unknown`; a killed worker leaves it empty, which counts as
+    unknown.
+    """
 
     __tablename__ = "write_back_attempts"
 

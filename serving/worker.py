@@ -16,7 +16,7 @@ from serving.crm.protocol import Crm, FieldChange, SendResult
 from serving.logs import describe_error
 from serving.outbox import Claim
 from serving.store import Database, now
-from serving.tables import AttemptRow
+from serving.tables import AttemptRow, WriteBackRow
 from serving.writeback import Decision, decide, decide_undo
 
 LEASE_S = 120.0
@@ -65,7 +65,7 @@ class Worker:
             results = self._send(claims)
         except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
             _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
-            results = [SendResult(claim.deal_id, error=type(error).__name__, is_retryable=True) for claim in claims]
+            results = [_unknown_result(claim.deal_id, type(error).__name__) for claim in claims]
         self._settle(claims, results)
         return len(claims)
 
@@ -76,10 +76,12 @@ class Worker:
         decisions = {c.deal_id: decide(c.planned, current=current[c.deal_id], ours=c.ours) for c in known}
         intended = self._record_intents(known, decisions)
         changes = [FieldChange(deal_id, decision.write) for deal_id, decision in intended.items() if decision.write]
-        results = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
-        missing = [SendResult(c.deal_id, error="deal_not_found") for c in claims if c.deal_id not in current]
-        results |= {result.deal_id: result for result in missing}
-        return [results.get(claim.deal_id, SendResult(claim.deal_id)) for claim in claims]
+        told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
+        unsent = {c.deal_id: SendResult(c.deal_id, error="lease_lost") for c in known if c.deal_id not in intended}
+        unsent |= {c.deal_id: SendResult(c.deal_id, error="deal_not_found") for c in claims if c.deal_id not in current}
+        unsent |= {deal_id: SendResult(deal_id) for deal_id, decision in intended.items() if not decision.write}
+        results = unsent | told
+        return [results.get(c.deal_id) or _unknown_result(c.deal_id, "no_result") for c in claims]
 
     def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
         with self.database.writing() as session:
@@ -101,19 +103,26 @@ class Worker:
 
         Raises:
             UnknownIdError: No write-back has this id.
-            UndoError: Nothing of it was sent, it was taken back before, or the CRM refused.
+            UndoError: Nothing of it was sent, it was taken back before, it went to another CRM, or the CRM does not
+                hold the deal or has refused.
         """
         with self.database.reading() as session:
             row = outbox.get_write_back(session, write_back_id)
-            if row.state not in ("sent", "failed") or not row.after:
-                raise UndoError(
-                    f"Write-back {write_back_id} is '{row.state}' and left nothing in the CRM to take back."
-                )
+            self._require_undoable(row)
             deal_id, after, before = row.deal_id, dict(row.after), dict(row.before)
-        current = self.crm.fetch_fields([deal_id]).get(deal_id, {})
+        current = self.crm.fetch_fields([deal_id]).get(deal_id)
+        if current is None:
+            raise UndoError(f"The CRM '{self.crm.name}' does not return deal {deal_id}. Nothing was changed.")
         decision = decide_undo(after, before=before, current=current)
         self._put_back(write_back_id, FieldChange(deal_id, decision.write))
         return decision
+
+    def _require_undoable(self, row: WriteBackRow) -> None:
+        if row.crm != self.crm.name:
+            message = f"Write-back {row.id} went to the CRM '{row.crm}'; set LOSSNLP_CRM={row.crm} to take it back."
+            raise UndoError(message)
+        if row.state not in ("sent", "failed") or not row.after:
+            raise UndoError(f"Write-back {row.id} is '{row.state}' and left nothing in the CRM to take back.")
 
     def _put_back(self, write_back_id: int, change: FieldChange) -> None:
         with self.database.writing() as session:
@@ -122,16 +131,22 @@ class Worker:
             )
             session.add(attempt)
             session.commit()
-        [result] = self.crm.send_fields([change]) if change.values else [SendResult(change.deal_id)]
+        told = self.crm.send_fields([change]) if change.values else [SendResult(change.deal_id)]
+        result = told[0] if told else _unknown_result(change.deal_id, "no_result")
         with self.database.writing() as session:
             session.add(attempt)
-            attempt.outcome, attempt.error = "error" if result.error else "sent", result.error
-            attempt.finished_at = self.clock()
+            attempt.outcome, attempt.error, attempt.finished_at = result.outcome, result.error, self.clock()
             if result.error is None:
                 outbox.get_write_back(session, write_back_id).state = "undone"
             session.commit()
-        if result.error:
+        if result.outcome == "refused":
             raise UndoError(f"The CRM refused to put the old values back: {result.error}. Nothing was changed.")
+        if result.outcome == "unknown":
+            raise UndoError(f"The CRM did not say whether it put the old values back ({result.error}); try again.")
+
+
+def _unknown_result(deal_id: str, error: str) -> SendResult:
+    return SendResult(deal_id, error=error, is_retryable=True, is_certain=False)
 
 
 def stop_on_signal() -> Event:

@@ -38,7 +38,7 @@ class Decision:
     """What to do with a deal's fields.
 
     Args:
-        write: Values to send.
+        write: Values to send; None empties a field.
         before: What stands in those fields now.
         kept: Values of a person, in fields that are left alone.
     """
@@ -83,25 +83,34 @@ def _provenance(assessment: Assessment, assessed_at: datetime) -> Fields:
 
 
 def decide(planned: Fields, *, current: Fields, ours: Mapping[str, list[FieldValue]]) -> Decision:
-    """Gives what to write and what to leave.
+    """Gives what to write, what to empty and what to leave.
 
     A field is written only when it is empty or still holds what we wrote last. Anything else is a person's and stays; a
-    person's primary reason also keeps our confidence out, which would read as a verdict on theirs.
+    person's primary reason also keeps our confidence out, which would read as a verdict on theirs. A value of ours that
+    the assessment no longer offers is emptied: it would stand under the provenance of an answer that does not hold it.
 
     Args:
         planned: The values that the assessment offers.
         current: What stands in the CRM now.
         ours: For each field the values that we may have left there.
     """
-    stands = {field: current.get(field) for field, value in planned.items() if current.get(field) != value}
-    kept: Fields = {f: there for f, there in stands.items() if there not in (None, "") and there not in ours.get(f, [])}
-    left = set(kept) | ({CONFIDENCE} if PRIMARY_REASON in kept else set())
-    before = {field: there for field, there in stands.items() if field not in left}
-    return Decision(write={field: planned[field] for field in before}, before=before, kept=kept)
+    stands = {field: _find_value(current, field) for field in (*planned, *ours)}
+    free = {field for field, there in stands.items() if there is None or there in ours.get(field, [])}
+    kept = {field: stands[field] for field, value in planned.items() if field not in free and stands[field] != value}
+    withheld = {*kept, CONFIDENCE} if PRIMARY_REASON in kept else set(kept)
+    offered = {field: value for field, value in planned.items() if field not in withheld}
+    write = {field: offered.get(field) for field in stands if field in free and stands[field] != offered.get(field)}
+    return Decision(write=write, before={field: stands[field] for field in write}, kept=kept)
+
+
+def _find_value(fields: Fields, name: str) -> FieldValue:
+    """Gives what stands in a field, None when it is empty; some CRMs call an empty field ''."""
+    value = fields.get(name)
+    return None if value == "" else value
 
 
 def decide_undo(after: Fields, *, before: Fields, current: Fields) -> Decision:
     """Gives what to put back: every field that still holds what we sent; what a person changed since stays."""
-    write = {field: before.get(field) for field, value in after.items() if current.get(field) == value}
+    write = {field: before.get(field) for field, value in after.items() if _find_value(current, field) == value}
     kept = {field: current.get(field) for field in after if field not in write}
     return Decision(write=write, before={field: after[field] for field in write}, kept=kept)

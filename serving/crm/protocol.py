@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from lossnlp.errors import LossNlpError
 
 FieldValue = str | float | bool | None
 Fields = dict[str, FieldValue]
+Outcome = Literal["sent", "refused", "unknown"]
 
 
 class CrmError(LossNlpError):
@@ -35,11 +36,20 @@ class SendResult:
         deal_id: The deal of the change.
         error: Short cause for people and reports, without any text of the deal; None when the values are set.
         is_retryable: Whether the same change may succeed later.
+        is_certain: Whether a failed change is known to have set nothing; False where it may have arrived all the same.
     """
 
     deal_id: str
     error: str | None = None
     is_retryable: bool = False
+    is_certain: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of the values: `sent`, `refused` (nothing was set) or `unknown`."""
+        if self.error is None:
+            return "sent"
+        return "refused" if self.is_certain else "unknown"
 
 
 class Crm(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi.testclient import TestClient
 from serving import openapi
 from serving.app import create_app
 from serving.crm.demo import DemoCrm
+from serving.crm.protocol import FieldChange, SendResult
 from serving.settings import Settings
 from serving.store import Database
 from serving.worker import Worker
@@ -82,6 +84,20 @@ def test_stored_assessment_tells_what_was_written(client: TestClient, settings: 
     assert write_back["kept"] == {"lossnlp_primary_reason": "competitor"}
 
 
+class UnsureCrm(DemoCrm):
+    """A demo CRM that never says what became of a change, and takes no second try."""
+
+    def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
+        return [SendResult(change.deal_id, error="timeout", is_certain=False) for change in changes]
+
+
+def test_failed_write_back_shows_nothing_written(client: TestClient, settings: Settings) -> None:
+    taken = client.post("/v1/assessments", json={**NOTE, "id": "OV-2098"}).json()
+    Worker(Database(settings.database_url), UnsureCrm()).send_due()
+    write_back = client.get(f"/v1/assessments/{taken['id']}").json()["write_back"]
+    assert (write_back["state"], write_back["written"]) == ("failed", {})
+
+
 def test_bad_items_never_fail_neighbours(client: TestClient) -> None:
     good = [{"id": f"good-{number}", "text": "price"} for number in range(len(BAD_ITEMS))]
     items = [item for pair in zip(good, [item for item, _ in BAD_ITEMS], strict=True) for item in pair]
@@ -117,8 +133,23 @@ def test_lone_surrogates_do_no_harm(client: TestClient) -> None:
     body = rb'{"items": [{"id": "\ud800", "text": "price"}, {"id": "D-1", "text": "price \udfff too high"}]}'
     headers = {"content-type": "application/json"}
     answers = client.post("/v1/assessments:batch", content=body, headers=headers).json()["items"]
-    assert answers[0]["error"]["field"] == "id"
+    assert (answers[0]["error"]["field"], answers[0]["deal_id"]) == ("id", None)
     assert answers[1]["deal_id"] == "D-1"
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        ({"id": "x" * 5_000}, "x" * 200),
+        ({"deal": {"id": "D-2"}, "documents": []}, "D-2"),
+        ({"deal": None, "id": "D-3"}, "D-3"),
+        ({"deal": {}}, None),
+    ],
+)
+def test_bad_item_answers_under_its_id(client: TestClient, item: Any, named: str | None) -> None:
+    [answer] = client.post("/v1/assessments:batch", json={"items": [item]}).json()["items"]
+    assert answer["error"]["code"] == "invalid_deal"
+    assert answer["deal_id"] == named
 
 
 def test_repeat_within_batch_has_one_id(client: TestClient) -> None:

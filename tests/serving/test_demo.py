@@ -35,7 +35,9 @@ def walk(settings: Settings, url: str, capsys: pytest.CaptureFixture[str]) -> st
 
 def test_walk_shows_every_deal(settings: Settings, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = walk(settings, url, capsys)
-    assert "Tannhof" in shown
+    accounts = [str(deal["deal"]["account"]) for deal in connect_crm(settings).fetch_lost_deals()]
+    assert [account for account in accounts if account.split()[0] not in shown] == []
+    assert len(accounts) == 25
     assert len(re.findall(r"written|waits", shown)) >= 25
     assert max(map(len, shown.splitlines()[:40])) <= 140
 

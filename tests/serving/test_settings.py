@@ -5,19 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from serving.crm.connect import connect_crm, crm_names
 from serving.errors import ConfigurationError
 from serving.settings import Settings, load_settings
 
+FROM_ENVIRONMENT = {
+    "var_dir": ("here", Path("here")),
+    "database_url": ("sqlite:///x", "sqlite:///x"),
+    "api_key": ("first", SecretStr("first")),
+    "model": ("some/bundle", Path("some/bundle")),
+    "rivals": ("Rostera, Shift Peak ,", ("Rostera", "Shift Peak")),
+    "own_names": ("Acme", ("Acme",)),
+    "fiscal_year_starts": ("7", 7),
+    "env": ("development", "development"),
+    "crm": ("demo", "demo"),
+    "max_body_bytes": ("2048", 2048),
+    "max_batch_items": ("9", 9),
+    "log_level": ("error", "error"),
+}
+
 
 def test_environment_sets_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOSSNLP_MODEL", "some/bundle")
-    monkeypatch.setenv("LOSSNLP_API_KEY", "first")
+    for name, (said, _) in FROM_ENVIRONMENT.items():
+        monkeypatch.setenv(f"LOSSNLP_{name.upper()}", said)
     settings = load_settings()
-    assert settings.model == Path("some/bundle")
-    assert settings.api_key is not None
-    assert settings.api_key.get_secret_value() == "first"
+    assert {name: getattr(settings, name) for name in Settings.model_fields} == {
+        name: meant for name, (_, meant) in FROM_ENVIRONMENT.items()
+    }
+
+
+@pytest.mark.parametrize("month", ["0", "13", "July"])
+def test_wrong_fiscal_month_is_named(monkeypatch: pytest.MonkeyPatch, month: str) -> None:
+    monkeypatch.setenv("LOSSNLP_FISCAL_YEAR_STARTS", month)
+    with pytest.raises(ConfigurationError, match="LOSSNLP_FISCAL_YEAR_STARTS"):
+        load_settings()
 
 
 def test_default_database_stands_under_var() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from fastapi.testclient import TestClient
 
 from lossnlp.classifier import LossClassifier
-from serving.app import create_app
+from lossnlp.deal import Deal
+from serving.app import create_app, load_assessor
 from serving.crm.demo import DemoCrm
 from serving.settings import Settings
 from serving.store import Database
@@ -36,6 +38,7 @@ def test_lost_deal_reaches_the_crm(service: TestClient, settings: Settings, crm:
 
 
 def test_every_quote_is_an_exact_slice(service: TestClient, crm: DemoCrm) -> None:
+    quoted = 0
     for deal in crm.fetch_lost_deals():
         answer = service.post("/v1/assessments", json=deal).json()
         documents = {document["id"]: document for document in deal["documents"]}
@@ -43,11 +46,24 @@ def test_every_quote_is_an_exact_slice(service: TestClient, crm: DemoCrm) -> Non
             document = documents[quote["document_id"]]
             text = document["text"] if quote["turn"] is None else document["turns"][quote["turn"]]["text"]
             assert text[quote["start"] : quote["end"]] == quote["text"]
+            quoted += 1
+    assert quoted >= 25
 
 
 def test_thin_note_waits_for_person(service: TestClient) -> None:
     answer = service.post("/v1/assessments", json={"id": "D-1", "text": "timing"}).json()
     assert answer["flags"]["insufficient_detail"]["value"]
+    assert answer["review"]["required"]
+    assert "primary_reason" not in answer["accepted"]
+
+
+def test_settings_reach_the_classifier(settings: Settings) -> None:
+    told = {"rivals": ("Quillmere",), "own_names": ("Rostera",), "fiscal_year_starts": 7}
+    assessor = load_assessor(settings.model_copy(update=told))
+    note = "Quillmere came in 30% lower than Rostera. Call them again when their next fiscal year opens."
+    assessment = assessor.assess(Deal.from_request({"id": "D-1", "text": note, "closed_at": "2026-03-20"}))
+    assert [rival.name for rival in assessment.competitors] == ["Quillmere"]
+    assert assessment.winback.revisit_on == date(2026, 7, 1)
 
 
 @pytest.mark.parametrize("text", ["😢😢💸", "\x00\x00price\x00", "値段が高すぎた", "a" * 50_000, "ok"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Event
 from typing import Any
 
@@ -20,19 +20,6 @@ from serving.writeback import PRIMARY_REASON
 
 DEAL = "OV-2133"
 PERSONS_DEAL = "OV-2098"
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC) + timedelta(seconds=1)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def move(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 class FailingCrm(DemoCrm):
@@ -54,11 +41,6 @@ class FailingCrm(DemoCrm):
         return results
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 def take(intake: Intake, text: str = "price was far too high", deal_id: str = DEAL) -> None:
     intake.take_deal(parse_deal({"id": deal_id, "text": text}))
 
@@ -74,18 +56,18 @@ def fields(crm: DemoCrm, deal_id: str = DEAL) -> Fields:
     return crm.fetch_fields([deal_id])[deal_id]
 
 
-def test_accepted_values_reach_the_crm(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_accepted_values_reach_the_crm(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     take(intake)
     assert Worker(database, crm, clock).send_due() == 1
     assert fields(crm)[PRIMARY_REASON] == "price"
     assert row_of(database).state == "sent"
 
 
-def test_nothing_due_sends_nothing(database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_nothing_due_sends_nothing(database: Database, crm: DemoCrm, clock: Any) -> None:
     assert Worker(database, crm, clock).send_due() == 0
 
 
-def test_persons_value_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_persons_value_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     take(intake, deal_id=PERSONS_DEAL)
     Worker(database, crm, clock).send_due()
     assert fields(crm, PERSONS_DEAL)[PRIMARY_REASON] == "competitor"
@@ -93,7 +75,7 @@ def test_persons_value_survives(intake: Intake, database: Database, crm: DemoCrm
     assert fields(crm, PERSONS_DEAL)["lossnlp_winback"] == "open"
 
 
-def test_own_value_is_brought_up_to_date(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_own_value_is_brought_up_to_date(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     take(intake)
     worker.send_due()
@@ -102,7 +84,7 @@ def test_own_value_is_brought_up_to_date(intake: Intake, database: Database, crm
     assert fields(crm)[PRIMARY_REASON] == "budget"
 
 
-def test_later_correction_by_person_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_later_correction_by_person_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     take(intake)
     worker.send_due()
@@ -112,7 +94,7 @@ def test_later_correction_by_person_survives(intake: Intake, database: Database,
     assert fields(crm)[PRIMARY_REASON] == "timing"
 
 
-def test_undo_restores_what_stood_before(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_undo_restores_what_stood_before(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     before = fields(crm)
     take(intake)
@@ -122,7 +104,7 @@ def test_undo_restores_what_stood_before(intake: Intake, database: Database, crm
     assert row_of(database).state == "undone"
 
 
-def test_undo_restores_our_earlier_value(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_undo_restores_our_earlier_value(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     take(intake)
     worker.send_due()
@@ -132,7 +114,7 @@ def test_undo_restores_our_earlier_value(intake: Intake, database: Database, crm
     assert fields(crm)[PRIMARY_REASON] == "price"
 
 
-def test_undo_leaves_what_person_changed(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_undo_leaves_what_person_changed(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     take(intake)
     worker.send_due()
@@ -142,7 +124,7 @@ def test_undo_leaves_what_person_changed(intake: Intake, database: Database, crm
     assert fields(crm) == {PRIMARY_REASON: "timing"}
 
 
-def test_undo_happens_once(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_undo_happens_once(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     worker = Worker(database, crm, clock)
     take(intake)
     worker.send_due()
@@ -152,7 +134,7 @@ def test_undo_happens_once(intake: Intake, database: Database, crm: DemoCrm, clo
 
 
 @pytest.mark.parametrize("arrives", [False, True])
-def test_killed_worker_sends_again(intake: Intake, database: Database, clock: Clock, arrives: bool) -> None:
+def test_killed_worker_sends_again(intake: Intake, database: Database, clock: Any, arrives: bool) -> None:
     take(intake)
     crm = FailingCrm(KeyboardInterrupt(), arrives=arrives)
     with pytest.raises(KeyboardInterrupt):
@@ -164,7 +146,7 @@ def test_killed_worker_sends_again(intake: Intake, database: Database, clock: Cl
     assert [attempt.outcome for attempt in row_of(database).attempts] == [None, "sent"]
 
 
-def test_undo_after_killed_worker_restores(intake: Intake, database: Database, clock: Clock) -> None:
+def test_undo_after_killed_worker_restores(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     crm = FailingCrm(KeyboardInterrupt(), arrives=True)
     before = fields(crm)
@@ -176,7 +158,7 @@ def test_undo_after_killed_worker_restores(intake: Intake, database: Database, c
     assert fields(crm) == before
 
 
-def test_failed_send_waits_then_retries(intake: Intake, database: Database, clock: Clock) -> None:
+def test_failed_send_waits_then_retries(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     crm = FailingCrm(CrmError("away"))
     worker = Worker(database, crm, clock)
@@ -187,7 +169,7 @@ def test_failed_send_waits_then_retries(intake: Intake, database: Database, cloc
     assert row_of(database).state == "sent"
 
 
-def test_endless_failure_ends_as_failed(intake: Intake, database: Database, clock: Clock) -> None:
+def test_endless_failure_ends_as_failed(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     worker = Worker(database, FailingCrm(*[CrmError("away")] * 9), clock)
     for _ in range(9):
@@ -197,7 +179,7 @@ def test_endless_failure_ends_as_failed(intake: Intake, database: Database, cloc
     assert len(row_of(database).attempts) == len(outbox.RETRY_AFTER_S) + 1
 
 
-def test_deal_unknown_to_crm_fails(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_deal_unknown_to_crm_fails(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     take(intake, deal_id="elsewhere-1")
     take(intake)
     Worker(database, crm, clock).send_due()
@@ -205,7 +187,7 @@ def test_deal_unknown_to_crm_fails(intake: Intake, database: Database, crm: Demo
     assert row_of(database).attempts[0].error == "deal_not_found"
 
 
-def test_newer_value_waits_for_older(intake: Intake, database: Database, clock: Clock) -> None:
+def test_newer_value_waits_for_older(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     take(intake, "the budget was cut in May")
     crm = FailingCrm(CrmError("away"))
@@ -216,7 +198,7 @@ def test_newer_value_waits_for_older(intake: Intake, database: Database, clock: 
     assert fields(crm)[PRIMARY_REASON] == "budget"
 
 
-def test_late_worker_does_not_settle(intake: Intake, database: Database, crm: DemoCrm, clock: Clock) -> None:
+def test_late_worker_does_not_settle(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
     take(intake)
     with database.writing() as session:
         [late] = outbox.claim_due(session, crm="demo", at=clock(), lease_s=LEASE_S)
@@ -229,7 +211,7 @@ def test_late_worker_does_not_settle(intake: Intake, database: Database, crm: De
     assert row_of(database).state == "sent"
 
 
-def test_two_claims_never_overlap(intake: Intake, database: Database, clock: Clock) -> None:
+def test_two_claims_never_overlap(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     take(intake, deal_id=PERSONS_DEAL)
     claimed: list[Any] = []
@@ -238,6 +220,38 @@ def test_two_claims_never_overlap(intake: Intake, database: Database, clock: Clo
             claimed.append(outbox.claim_due(session, crm="demo", at=clock(), lease_s=LEASE_S, limit=1))
             session.commit()
     assert {claim.deal_id for claims in claimed for claim in claims} == {DEAL, PERSONS_DEAL}
+
+
+def test_value_no_longer_offered_leaves(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    take(intake, "perhaps the budget was cut")
+    worker.send_due()
+    assert fields(crm)[PRIMARY_REASON] == "budget"
+    assert "lossnlp_winback" not in fields(crm)
+    assert row_of(database, 2).before["lossnlp_winback"] == "open"
+
+
+def test_answer_offering_nothing_clears_ours(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    crm.set_by_person(DEAL, {"lossnlp_winback": "closed"})
+    take(intake, "timing")
+    worker.send_due()
+    assert fields(crm) == {"lossnlp_winback": "closed"}
+
+
+def test_undo_brings_cleared_values_back(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    before = fields(crm)
+    take(intake, "timing")
+    worker.send_due()
+    worker.undo(2)
+    assert fields(crm) == before
 
 
 class LastSendCrm(DemoCrm):
@@ -252,20 +266,24 @@ class LastSendCrm(DemoCrm):
         return super().send_fields(changes)
 
 
-class FaultyClock(Clock):
+class FaultyClock:
     """A clock that fails when it is first asked."""
 
     has_failed = False
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
 
     def __call__(self) -> datetime:
         if not self.has_failed:
             self.has_failed = True
             raise RuntimeError("first")
-        return super().__call__()
+        at: datetime = self._clock()
+        return at
 
 
-def test_loop_outlives_fault_and_stops(intake: Intake, database: Database) -> None:
+def test_loop_outlives_fault_and_stops(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
     stop = Event()
-    Worker(database, LastSendCrm(stop), FaultyClock()).run(stop, poll_s=0)
+    Worker(database, LastSendCrm(stop), FaultyClock(clock)).run(stop, poll_s=0)
     assert row_of(database).state == "sent"

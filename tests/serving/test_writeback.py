@@ -97,6 +97,33 @@ def test_kept_reason_keeps_our_confidence_out() -> None:
     assert decision.write == {}
 
 
+def test_value_no_longer_offered_is_cleared() -> None:
+    decision = decide({"a": "new"}, current={"a": "old", "b": "x"}, ours={"a": ["old"], "b": ["x"]})
+    assert decision.write == {"a": "new", "b": None}
+    assert decision.before == {"a": "old", "b": "x"}
+
+
+def test_clearing_leaves_a_persons_value() -> None:
+    decision = decide({"a": "new"}, current={"b": "theirs"}, ours={"b": ["x"]})
+    assert (decision.write, decision.kept) == ({"a": "new"}, {})
+
+
+def test_empty_field_is_not_cleared_again() -> None:
+    assert decide({}, current={"a": ""}, ours={"a": ["x"], "b": ["y"]}).write == {}
+
+
+def test_kept_reason_clears_our_old_confidence() -> None:
+    planned = {PRIMARY_REASON: "price", CONFIDENCE: 0.9}
+    ours = {PRIMARY_REASON: ["budget"], CONFIDENCE: [0.8]}
+    decision = decide(planned, current={PRIMARY_REASON: "timing", CONFIDENCE: 0.8}, ours=ours)
+    assert (decision.write, decision.kept) == ({CONFIDENCE: None}, {PRIMARY_REASON: "timing"})
+
+
+def test_undo_brings_cleared_value_back() -> None:
+    undone = decide_undo({"a": None, "b": None}, before={"a": "x", "b": "y"}, current={"a": "", "b": "theirs"})
+    assert (undone.write, undone.kept) == ({"a": "x"}, {"b": "theirs"})
+
+
 def test_undo_touches_only_our_values() -> None:
     undone = decide_undo({"a": 1.0, "b": "x"}, before={"a": None, "b": "w"}, current={"a": 2.0, "b": "x"})
     assert (undone.write, undone.kept) == ({"b": "w"}, {"a": 2.0})
