@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train corpus-check bench docs clean
+.PHONY: help setup run test check fix train corpus-check bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,7 +17,6 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev]'
 	@touch $@ $(VENV)/.serve
 
@@ -49,5 +48,5 @@ corpus-check: $(VENV)/.dev  ## check the training corpus
 bench: $(VENV)/.dev  ## measure speed and memory against named peers
 	$(BIN)/python benchmarks/note_latency.py
 
-clean:  ## remove what the other commands made
-	rm -rf $(VENV) var runs build dist *.egg-info mlruns mlflow.db
+clean:  ## remove what the other commands made, but not var/ with the service's data
+	rm -rf $(VENV) runs build dist *.egg-info mlruns mlflow.db

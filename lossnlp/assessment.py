@@ -91,6 +91,7 @@ class Winback(Frozen):
     confidence: Probability
     revisit_text: str | None = None
     revisit_on: date | None = None
+    revisit_confidence: Probability | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
@@ -112,7 +113,7 @@ class Speaker(Frozen):
 
 
 class Review(Frozen):
-    """Whether a person should look before values are written, and the causes."""
+    """Whether a person should look before the reasons are written, and the causes."""
 
     required: bool
     because: tuple[str, ...] = ()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy
 from pathlib import Path
 
-from lossnlp.assessment import Assessment, Competitor, ElementReading, Flags, ModelInfo, Reason, Review, Winback
+import numpy as np
+
+from lossnlp.assessment import Assessment, Competitor, Flags, ModelInfo, Winback
 from lossnlp.bundle import Bundle, find_default_bundle, read_bundle
 from lossnlp.calibration import Calibration, read_calibration
 from lossnlp.comeback import find_comeback
-from lossnlp.competitors import RivalFinder
 from lossnlp.deal import Deal
-from lossnlp.decisions import NO_CAUSE, NOT_A_LOSS, Decisions, accepted_values
+from lossnlp.decisions import Decisions, Findings, accepted_values, review_of
 from lossnlp.encoder import Encoder
 from lossnlp.legibility import find_obstacle
 from lossnlp.questions import coaching_questions
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, read_views
-from lossnlp.rivals import find_rivals
+from lossnlp.rivals import RivalRules, find_rivals
 from lossnlp.stated import stated_codes
 from lossnlp.taxonomy import Taxonomy
 
@@ -28,7 +29,8 @@ class LossClassifier:
 
     Args:
         bundle: A checked model bundle.
-        rivals: Names of your rivals, beside those that lossnlp knows.
+        rivals: Names of your rivals, beside those that lossnlp knows; they count wherever they stand.
+        own_names: Names of your company and products, which are never rivals.
         fiscal_year_starts: Month in which fiscal years start where a text does not say, 1 to 12.
         threads: Processor threads, 0 for the runtime's choice.
     """
@@ -38,6 +40,7 @@ class LossClassifier:
         bundle: Bundle,
         *,
         rivals: Iterable[str] = (),
+        own_names: Iterable[str] = (),
         fiscal_year_starts: int = 1,
         threads: int = 0,
     ) -> None:
@@ -45,21 +48,33 @@ class LossClassifier:
         self._encoder = Encoder(bundle, threads=threads)
         self._calibration = read_calibration(bundle.path("calibration.json"))
         self._decisions = Decisions(bundle.taxonomy, self._calibration)
-        self._rivals = RivalFinder(tuple(rivals))
+        self._rivals = RivalRules(configured=tuple(rivals), own_names=tuple(own_names))
         self._fiscal_year_starts = fiscal_year_starts
 
     @classmethod
-    def load(cls, path: Path | str | None = None, *, threads: int = 0) -> LossClassifier:
+    def load(
+        cls,
+        path: Path | str | None = None,
+        *,
+        rivals: Iterable[str] = (),
+        own_names: Iterable[str] = (),
+        fiscal_year_starts: int = 1,
+        threads: int = 0,
+    ) -> LossClassifier:
         """Gives a classifier with the model of a bundle folder, the shipped one by default.
 
         Args:
             path: Bundle folder.
-            threads: Processor threads, 0 for the runtime's choice.
+            rivals: See the class.
+            own_names: See the class.
+            fiscal_year_starts: See the class.
+            threads: See the class.
 
         Raises:
             BundleError: The bundle is missing, incomplete or altered.
         """
-        return cls(read_bundle(Path(path) if path is not None else find_default_bundle()), threads=threads)
+        bundle = read_bundle(Path(path) if path is not None else find_default_bundle())
+        return cls(bundle, rivals=rivals, own_names=own_names, fiscal_year_starts=fiscal_year_starts, threads=threads)
 
     def with_calibration(self, calibration: Calibration) -> LossClassifier:
         """Gives a classifier with the same network and other thresholds."""
@@ -110,33 +125,40 @@ class LossClassifier:
 
     def decide(self, deal: Deal, reading: DealReading) -> Assessment:
         """Gives the assessment of a deal that was read before."""
-        quotes = QuoteCutter(reading.read.segments, reading.readings.tokens, self._calibration.evidence)
-        reasons = self._decisions.reasons(reading.whole, quotes)
-        meddpicc = self._decisions.meddpicc(reading.whole, quotes)
-        flags = self._flags(deal, reading, quotes)
-        winback = self._winback(deal, reading)
-        rivals = self._rivals_of(deal, reading)
-        obstacle = find_obstacle(reading.read.segments, len(reading.readings.tokens.segments))
-        accepted = () if obstacle else self._accepted(reasons, meddpicc, flags=flags, winback=winback, rivals=rivals)
+        findings = self._findings(deal, reading)
+        segments = reading.read.segments
+        pieces = np.bincount(reading.readings.tokens.segments, minlength=len(segments))
+        review = review_of(findings, self._calibration, obstacle=find_obstacle(segments, pieces))
+        questions = coaching_questions(
+            self.taxonomy,
+            findings.meddpicc,
+            findings.reasons,
+            stage=deal.stage,
+            is_insufficient=bool(findings.flags.insufficient_detail.value),
+        )
         return Assessment(
             deal_id=deal.id,
-            reasons=reasons,
-            meddpicc=meddpicc,
+            reasons=findings.reasons,
+            meddpicc=dict(findings.meddpicc),
             attribution=self._decisions.attribution(reading.note),
-            flags=flags,
-            winback=winback,
-            competitors=rivals,
+            flags=findings.flags,
+            winback=findings.winback,
+            competitors=findings.competitors,
             speakers=reading.read.speakers,
-            review=_review(reasons, flags, accepted=accepted, obstacle=obstacle),
-            questions=coaching_questions(
-                self.taxonomy,
-                meddpicc,
-                reasons,
-                stage=deal.stage,
-                is_insufficient=bool(flags.insufficient_detail.value),
-            ),
-            accepted=accepted,
+            review=review,
+            questions=questions,
+            accepted=accepted_values(findings, self._calibration, review),
             model=ModelInfo(version=self.model_version, taxonomy_version=self.taxonomy.version),
+        )
+
+    def _findings(self, deal: Deal, reading: DealReading) -> Findings:
+        quotes = QuoteCutter(reading.read.segments, reading.readings.tokens, self._calibration.evidence)
+        return Findings(
+            reasons=self._decisions.reasons(reading.whole, quotes),
+            meddpicc=self._decisions.meddpicc(reading.whole, quotes),
+            flags=self._flags(deal, reading, quotes),
+            winback=self._winback(deal, reading),
+            competitors=self._rivals_of(deal, reading),
         )
 
     def _flags(self, deal: Deal, reading: DealReading, quotes: QuoteCutter) -> Flags:
@@ -159,46 +181,19 @@ class LossClassifier:
         )
         if found is None:
             return winback
-        moment = {"revisit_text": found.quote.text, "revisit_on": found.revisit_on, "evidence": (found.quote,)}
+        moment = {
+            "revisit_text": found.quote.text,
+            "revisit_on": found.revisit_on,
+            "revisit_confidence": found.probability,
+            "evidence": (found.quote,),
+        }
         return winback.model_copy(update=moment)
 
     def _rivals_of(self, deal: Deal, reading: DealReading) -> tuple[Competitor, ...]:
         return find_rivals(
             deal,
-            reading.read.segments,
+            reading.read,
             reading.readings.tokens,
-            speakers=reading.read.speakers,
-            finder=self._rivals,
+            rules=self._rivals,
             cut=self._calibration.cut("rival"),
         )
-
-    def _accepted(
-        self,
-        reasons: tuple[Reason, ...],
-        meddpicc: Mapping[str, ElementReading],
-        *,
-        flags: Flags,
-        winback: Winback,
-        rivals: tuple[Competitor, ...],
-    ) -> tuple[str, ...]:
-        named = {name: getattr(flags, name) for name in Flags.model_fields}
-        names = accepted_values(self._calibration, reasons=reasons, meddpicc=meddpicc, flags=named, winback=winback)
-        winners = [rival for rival in rivals if rival.role != "mentioned"]
-        sure = [self._calibration.accepts("competitor", rival.confidence) for rival in winners]
-        return (*names, "competitor") if winners and all(sure) else names
-
-
-def _review(reasons: tuple[Reason, ...], flags: Flags, *, accepted: tuple[str, ...], obstacle: str | None) -> Review:
-    """Gives whether a person should look, and why; a text that cannot be trusted to be understood always waits."""
-    because = [obstacle] if obstacle else []
-    if reasons[0].code == NO_CAUSE:
-        because.append("no_cause_found")
-    elif "primary_reason" not in accepted:
-        because.append("primary_reason_uncertain")
-    if reasons[0].code != NOT_A_LOSS:
-        raised = {
-            "rep_buyer_conflict": flags.rep_buyer_conflict,
-            "stated_reason_conflict": flags.stated_reason_conflict,
-        }
-        because += [name for name, flag in raised.items() if flag.value]
-    return Review(required=bool(because), because=tuple(because))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
@@ -43,10 +45,12 @@ def classify(
     model: ModelOption = None,
 ) -> None:
     """Assess the deals of a file, one assessment a line, in order."""
+    if _is_one_file(source, output):
+        raise LossNlpError(f"{output}: this is the input too; name another file for the assessments.")
     with ExitStack() as stack:
-        lines = stack.enter_context(_opened(source, "rb"))
-        answers = stack.enter_context(_opened(output, "wb"))
+        lines = stack.enter_context(_readable(source))
         classifier = LossClassifier.load(model)
+        answers = stack.enter_context(_writable(output))
         total = sum(1 for line in _rewound(lines) if line.strip()) if lines.seekable() else None
         good = bad = 0
         for answer in answer_lines(_with_progress(lines, total), classifier):
@@ -69,7 +73,7 @@ def explain(
     model: ModelOption = None,
 ) -> None:
     """Print one assessment for people, with the evidence marked in the text."""
-    with _opened(source, "rb") as file:
+    with _readable(source) as file:
         content = file.read()
     request = _request_of(content, closed_at)
     deal = Deal.from_request(request)
@@ -105,13 +109,44 @@ def _request_of(content: bytes, closed_at: str | None) -> object:
     return {"id": "note", "text": text} | ({"closed_at": closed_at} if closed_at else {})
 
 
-def _opened(name: str, mode: Literal["rb", "wb"]) -> AbstractContextManager[BinaryIO]:
+def _is_one_file(source: str, output: str) -> bool:
+    if "-" in {source, output}:
+        return False
+    return Path(source).is_file() and Path(output).is_file() and Path(source).samefile(output)
+
+
+def _readable(name: str) -> AbstractContextManager[BinaryIO]:
     if name == "-":
-        return nullcontext((sys.stdin if mode == "rb" else sys.stdout).buffer)
+        return nullcontext(sys.stdin.buffer)
     try:
-        return Path(name).open(mode)
+        return Path(name).open("rb")
     except OSError as error:
         raise LossNlpError(f"{name}: {error.strerror}.") from error
+
+
+def _writable(name: str) -> AbstractContextManager[BinaryIO]:
+    """Gives a file that takes its name when all is written; a pipe or a device is written to at once."""
+    if name == "-":
+        return nullcontext(sys.stdout.buffer)
+    target = Path(name).resolve()
+    is_replaceable = target.is_file() or not target.exists()
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        return _renamed(partial.open("wb"), partial, target) if is_replaceable else target.open("wb")
+    except OSError as error:
+        raise LossNlpError(f"{name}: {error.strerror}.") from error
+
+
+@contextmanager
+def _renamed(file: BinaryIO, partial: Path, target: Path) -> Iterator[BinaryIO]:
+    try:
+        with file:
+            yield file
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _rewound(lines: BinaryIO) -> Iterator[bytes]:

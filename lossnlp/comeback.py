@@ -13,6 +13,7 @@ from lossnlp.revisit import find_revisit_phrases, resolve_revisit
 from lossnlp.segments import Segment
 
 _RULE_PROBABILITY = 0.35
+_TAG_FLOOR = 0.15
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def find_comeback(
 ) -> Comeback | None:
     """Gives the likeliest come-back phrase of a deal, or None.
 
-    The network proposes stretches; the rules propose phrases with a come-back sense; where they overlap, their support adds up.
+    The network proposes stretches; one that the rules too hold for a come-back phrase gains by it.
 
     Args:
         segments: The deal's segments.
@@ -50,7 +51,7 @@ def find_comeback(
         cut: Probability from which a phrase counts.
     """
     best: Comeback | None = None
-    for first, last in stretches(tokens.revisit, tokens, floor=cut / 3):
+    for first, last in stretches(tokens.revisit, tokens, floor=_TAG_FLOOR):
         segment = segments[int(tokens.segments[first])]
         start, end = int(tokens.spans[first, 0]), int(tokens.spans[last, 1])
         ruled = any(low < end and high > start for low, high in find_revisit_phrases(segment.text))

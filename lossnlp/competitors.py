@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -16,7 +15,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from lossnlp.assessment import RivalRole
-from lossnlp.rival_cues import KNOWN, ROLES, Cue, Group, build_pipeline, find_cues
+from lossnlp.renewal import Renewed
+from lossnlp.rival_cues import KNOWN, ROLES, Cue, CueMatchers, Group, build_matchers, build_pipeline, find_cues
 from lossnlp.rival_names import enumerated, find_name
 
 _RANK: dict[Group, int] = {group: rank for rank, group in enumerate(ROLES)}
@@ -69,6 +69,7 @@ class RivalFinder:
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self._names = tuple(names)
+        self._pipeline = Renewed(self._build)
 
     def find(self, text: str, *, own_names: Sequence[str] = (), account: str | None = None) -> tuple[RivalMention, ...]:
         """Gives the rivals of a text.
@@ -81,19 +82,25 @@ class RivalFinder:
         Returns:
             One mention for each rival, where the words decide its role, in the order of the text.
         """
-        doc = self._pipeline(text)
-        best: dict[str, _Claim] = {}
-        for claim in _claims(doc):
-            key = claim.span.ent_id_ or claim.span.text.casefold()
-            if key not in best or claim.rank < best[key].rank:
-                best[key] = claim
         known_here = [name.casefold().split() for name in (*own_names, account or "")]
-        mentions = (_mention(claim) for claim in best.values() if not _is_part(claim.span.text, known_here))
+        language, matchers = self._pipeline.get()
+        claims = _strongest(_claims(language(text), matchers))
+        mentions = (_mention(claim) for claim in claims if not _is_part(claim.span.text, known_here))
         return tuple(sorted((mention for mention in mentions if mention), key=lambda mention: mention.start))
 
-    @cached_property
-    def _pipeline(self) -> Language:
-        return build_pipeline(self._names)
+    def _build(self) -> tuple[Language, CueMatchers]:
+        language = build_pipeline(self._names)
+        return language, build_matchers(language.vocab)
+
+
+def _strongest(claims: Iterable[_Claim]) -> Iterable[_Claim]:
+    """Gives the strongest claim of each name."""
+    best: dict[str, _Claim] = {}
+    for claim in claims:
+        key = claim.span.ent_id_ or claim.span.text.casefold()
+        if key not in best or claim.rank < best[key].rank:
+            best[key] = claim
+    return best.values()
 
 
 def _is_part(name: str, others: Iterable[Sequence[str]]) -> bool:
@@ -106,10 +113,10 @@ def _mention(claim: _Claim) -> RivalMention | None:
     return RivalMention(span.text, role, span.start_char, span.end_char, claim.confidence) if role else None
 
 
-def _claims(doc: Doc) -> Iterator[_Claim]:
+def _claims(doc: Doc, matchers: CueMatchers) -> Iterator[_Claim]:
     """Gives what every cue says of the names beside it, then the known names that have none."""
     claimed: set[int] = set()
-    for cue in find_cues(doc):
+    for cue in find_cues(doc, matchers):
         name = find_name(doc, cue)
         if name is None:
             continue

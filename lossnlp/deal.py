@@ -25,10 +25,14 @@ def _checked_text(value: object) -> object:
 
 
 def _day(value: object) -> object:
-    """Gives the date of an ISO date or date-time; CRMs send either."""
-    if isinstance(value, str) and "T" in value:
-        return datetime.fromisoformat(value).date()
-    return value
+    """Gives the date of an ISO date or date-time; CRMs send either. A number is none: nobody says whether of days or seconds."""
+    try:
+        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, date):
+        raise ValueError("should be a date such as 2026-11-20")  # noqa: TRY004 - pydantic asks for ValueError
+    return moment.date() if isinstance(moment, datetime) else moment
 
 
 Text = Annotated[str, StringConstraints(max_length=MAX_DOCUMENT_CHARS), BeforeValidator(_checked_text)]

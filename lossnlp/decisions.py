@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lossnlp.assessment import AttributionReading, ElementReading, Evidence, Flag, GapState, Reason, Winback
+from lossnlp.assessment import (
+    AttributionReading,
+    Competitor,
+    ElementReading,
+    Evidence,
+    Flag,
+    Flags,
+    GapState,
+    Reason,
+    Review,
+    Winback,
+)
 from lossnlp.calibration import Calibration
 from lossnlp.heads import ATTRIBUTIONS, WINBACKS, Array, Layout
 from lossnlp.quotes import QuoteCutter
@@ -16,6 +27,8 @@ from lossnlp.taxonomy import Taxonomy
 
 NO_CAUSE = "unknown"
 NOT_A_LOSS = "administrative"
+OBSTACLES = frozenset({"no_words", "foreign_script", "foreign_language"})
+_CONFLICTS = ("rep_buyer_conflict", "stated_reason_conflict")
 
 
 @dataclass(frozen=True)
@@ -140,7 +153,7 @@ class Decisions:
 
         A buyer who gives no cause contradicts nobody.
         """
-        if note is None or buyer is None:
+        if note is None or buyer is None or not buyer.has_buyer:
             return Flag(value=None)
         probability = self.conflict_probability(note, buyer)
         value = probability >= self.calibration.cut("rep_buyer_conflict")
@@ -191,38 +204,76 @@ class Decisions:
         return quotes.cut(slot, view.members, view.reading.weights[:, slot])
 
 
-def accepted_values(
-    calibration: Calibration,
-    *,
-    reasons: Sequence[Reason],
-    meddpicc: Mapping[str, ElementReading],
-    flags: Mapping[str, Flag],
-    winback: Winback,
-) -> tuple[str, ...]:
-    """Gives the names of the values whose confidence reaches their threshold, in a fixed order.
+@dataclass(frozen=True)
+class Findings:
+    """All values of one deal, before it is decided which of them may be written."""
 
-    No cause found is never accepted: an empty field is better than "unknown" written by a machine.
+    reasons: tuple[Reason, ...]
+    meddpicc: Mapping[str, ElementReading]
+    flags: Flags
+    winback: Winback
+    competitors: tuple[Competitor, ...]
+
+
+def review_of(findings: Findings, calibration: Calibration, *, obstacle: str | None) -> Review:
+    """Gives whether a person should look before the reasons are written, and the causes.
+
+    Args:
+        findings: The deal's values.
+        calibration: The thresholds.
+        obstacle: Why the text cannot be trusted to be understood, or None.
     """
-    primary = reasons[0]
-    names = []
-    if primary.code != NO_CAUSE and calibration.accepts(f"primary_reason.{primary.code}", primary.confidence):
-        names.append("primary_reason")
-    names += [f"reasons.{r.code}" for r in reasons[1:] if calibration.accepts(f"reasons.{r.code}", r.confidence)]
-    names += [
-        f"meddpicc.{code}"
-        for code, reading in meddpicc.items()
-        if calibration.accepts(f"meddpicc.{reading.state}.{code}", reading.confidence)
-    ]
-    for name, flag in flags.items():
+    because = [obstacle] if obstacle else []
+    primary = findings.reasons[0]
+    if primary.code == NO_CAUSE:
+        because.append("no_cause_found")
+    elif not calibration.accepts(f"primary_reason.{primary.code}", primary.confidence):
+        because.append("primary_reason_uncertain")
+    if primary.code != NOT_A_LOSS:
+        because += [name for name in _CONFLICTS if getattr(findings.flags, name).value]
+    return Review(required=bool(because), because=tuple(because))
+
+
+def accepted_values(findings: Findings, calibration: Calibration, review: Review) -> tuple[str, ...]:
+    """Gives the names of the values that may be written without a person, in a fixed order.
+
+    A value needs a confidence that reaches its threshold. Reasons also wait while anything about them is to be reviewed; where the
+    text itself cannot be trusted to be understood, everything waits.
+    """
+    if set(review.because) & OBSTACLES:
+        return ()
+    offered = (*_offered_reasons(findings, review), *_offered_profile(findings), *_offered_rest(findings))
+    return tuple(name for name, key, confidence in offered if calibration.accepts(key, confidence))
+
+
+_Offer = tuple[str, str, float]
+
+
+def _offered_reasons(findings: Findings, review: Review) -> Iterator[_Offer]:
+    """Gives name, threshold key and confidence of the reasons; none while a person should look."""
+    if not review.required:
+        primary, *others = findings.reasons
+        yield "primary_reason", f"primary_reason.{primary.code}", primary.confidence
+        yield from ((f"reasons.{one.code}", f"reasons.{one.code}", one.confidence) for one in others)
+
+
+def _offered_profile(findings: Findings) -> Iterator[_Offer]:
+    for code, reading in findings.meddpicc.items():
+        yield f"meddpicc.{code}", f"meddpicc.{reading.state}.{code}", reading.confidence
+
+
+def _offered_rest(findings: Findings) -> Iterator[_Offer]:
+    for name in Flags.model_fields:
+        flag = getattr(findings.flags, name)
         if flag.value is not None and flag.confidence is not None:
-            key = f"{name}.{'yes' if flag.value else 'no'}"
-            if calibration.accepts(key, flag.confidence):
-                names.append(name)
-    if calibration.accepts(f"winback.{winback.state}", winback.confidence):
-        names.append("winback")
-        if winback.revisit_on is not None:
-            names.append("revisit_on")
-    return tuple(names)
+            yield name, f"{name}.{'yes' if flag.value else 'no'}", flag.confidence
+    winback = findings.winback
+    yield "winback", f"winback.{winback.state}", winback.confidence
+    if winback.state == "open" and winback.revisit_on is not None and winback.revisit_confidence is not None:
+        yield "revisit_on", "revisit_on", winback.revisit_confidence
+    sure = [rival.confidence for rival in findings.competitors if rival.role != "mentioned"]
+    if sure:
+        yield "competitor", "competitor", min(sure)
 
 
 def _rounded(value: float | np.floating) -> float:

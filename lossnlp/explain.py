@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
@@ -14,6 +15,8 @@ from lossnlp.taxonomy import Taxonomy
 
 _REASON_STYLE = "bold black on yellow"
 _ELEMENT_STYLE = "underline cyan"
+# What a terminal would act on (or rich take out, which shifts the marks): control and direction characters.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _FLAG_NAMES = {
     "external_only": "Note names outside causes only",
     "insufficient_detail": "Too little detail to act on",
@@ -38,7 +41,7 @@ def _reasons(assessment: Assessment) -> Table:
         table.add_column(heading)
     for reason in assessment.reasons:
         mark = "decided" if reason.primary else "also"
-        table.add_row(mark, reason.label, f"{reason.confidence:.0%}", _quoted(reason.evidence))
+        table.add_row(*_cells(mark, reason.label, f"{reason.confidence:.0%}", _quoted(reason.evidence)))
     return table
 
 
@@ -49,7 +52,8 @@ def _profile(assessment: Assessment, taxonomy: Taxonomy) -> Table:
     for element in taxonomy.elements:
         reading = assessment.meddpicc[element.code]
         if reading.state != "not_mentioned":
-            table.add_row(element.label, reading.state, f"{reading.confidence:.0%}", _quoted(reading.evidence))
+            cells = _cells(element.label, reading.state, f"{reading.confidence:.0%}", _quoted(reading.evidence))
+            table.add_row(*cells)
     silent = [e.label for e in taxonomy.elements if assessment.meddpicc[e.code].state == "not_mentioned"]
     table.add_row(Text(f"not mentioned: {', '.join(silent)}", style="dim") if silent else "")
     return table
@@ -62,11 +66,21 @@ def _rest(assessment: Assessment) -> Group:
     lines.append(Text(f"Way back: {winback.state} ({winback.confidence:.0%})"))
     if winback.revisit_text:
         on = f" = {winback.revisit_on}" if winback.revisit_on else ""
-        lines.append(Text(f'Come back: "{winback.revisit_text}"{on}'))
-    lines += [Text(f"Rival: {rival.name} ({rival.role}, {rival.confidence:.0%})") for rival in assessment.competitors]
+        lines.append(_plain(f'Come back: "{winback.revisit_text}"{on}'))
+    lines += [_plain(f"Rival: {rival.name} ({rival.role}, {rival.confidence:.0%})") for rival in assessment.competitors]
     waits = ", ".join(assessment.review.because).replace("_", " ")
     lines.append(Text(f"Waits for a person: {waits}" if assessment.review.required else "Needs no person"))
     return Group(*lines)
+
+
+def _cells(*contents: str) -> Iterator[Text]:
+    """Gives cells that show their contents as they are: rich reads a bare `[/b]` as markup."""
+    yield from map(_plain, contents)
+
+
+def _plain(content: str, style: str = "") -> Text:
+    """Gives a text as long as `content`, with a blank for each character that a terminal would act on."""
+    return Text(_CONTROL.sub(" ", content), style=style)
 
 
 def _yes_or_no(flag: Flag) -> str:
@@ -78,19 +92,18 @@ def _quoted(evidence: Iterable[Evidence]) -> str:
 
 
 def _marked(document: Document, assessment: Assessment) -> Iterator[RenderableType]:
-    yield Text(f"\n{document.id} ({document.kind.replace('_', ' ')})", style="bold")
+    yield _plain(f"\n{document.id} ({document.kind.replace('_', ' ')})", "bold")
     if document.turns is None:
         yield _with_marks(document.text or "", document.id, None, assessment)
         return
     for index, turn in enumerate(document.turns):
-        yield Text(f"{turn.speaker or 'speaker'}: ", style="dim") + _with_marks(
-            turn.text, document.id, index, assessment
-        )
+        marked = _with_marks(turn.text, document.id, index, assessment)
+        yield _plain(f"{turn.speaker or 'speaker'}: ", "dim") + marked
 
 
 def _with_marks(content: str, document_id: str, turn: int | None, assessment: Assessment) -> Text:
     """Gives the text with each quote in the style of what it shows; loss reasons lie over elements."""
-    text = Text(content)
+    text = _plain(content)
     elements = [reading.evidence for reading in assessment.meddpicc.values()]
     for style, groups in ((_ELEMENT_STYLE, elements), (_REASON_STYLE, [r.evidence for r in assessment.reasons])):
         for quote in (quote for evidence in groups for quote in evidence):

@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lossnlp.segments import Segment
 
-# English notes need about 1.3 pieces a word, with jargon up to 2; German, Polish or noise need 2.5 and more.
+# English notes need about 1.3 pieces a word, with jargon up to 2; languages with long compounds and noise need 2.5 and more.
 MAX_PIECES_PER_WORD = 2.3
 MAX_WORD_CHARS = 60
 _LATIN_END = 0x250
+_LANGUAGES = ("da", "de", "es", "fi", "fr", "hu", "id", "it", "nb", "nl", "pl", "pt", "ro", "sv", "tr")
+# Parts of people's and places' names stand in English notes too.
+_NAME_PARTS = frozenset(
+    {"al", "da", "das", "de", "del", "den", "der", "des", "di", "do", "dos", "du", "el"}
+    | {"la", "las", "le", "les", "los", "van", "von", "zu"}
+)
+_WORD = re.compile(r"[^\W\d_]+")
 
 
-def find_obstacle(segments: Sequence[Segment], n_tokens: int) -> str | None:
-    """Gives why a deal's text cannot be trusted to be understood, or None.
+def find_obstacle(segments: Sequence[Segment], pieces: NDArray[np.int64]) -> str | None:
+    """Gives why a deal's texts cannot be trusted to be understood, or None.
+
+    One document in another language or script is enough; documents without words matter only where none has any.
 
     Args:
         segments: All segments of the deal.
-        n_tokens: Number of vocabulary pieces they came to.
+        pieces: Number of vocabulary pieces of each segment, shape (segments,).
 
     Returns:
-        `no_words` (nothing but marks, emoji or endless strings), `foreign_script`, or `foreign_language` (another language, or noise).
+        `no_words` (nothing but marks, emoji or endless strings), `foreign_script`, or `foreign_language` (or noise).
     """
-    letters = [char for segment in segments for char in segment.text if char.isalpha()]
-    if not letters:
+    found = []
+    for _, group in groupby(range(len(segments)), key=lambda index: segments[index].document_id):
+        rows = list(group)
+        found.append(_obstacle_of([segments[row].text for row in rows], int(pieces[rows].sum())))
+    foreign = [one for one in found if one and one != "no_words"]
+    if foreign:
+        return foreign[0]
+    return "no_words" if all(found) else None
+
+
+def _obstacle_of(texts: Sequence[str], n_pieces: int) -> str | None:
+    letters = [char for text in texts for char in text if char.isalpha()]
+    words = [word for text in texts for word in text.split()]
+    if sum(len(word) for word in words if len(word) > MAX_WORD_CHARS) >= 0.3 * len(letters):
         return "no_words"
     if sum(ord(char) >= _LATIN_END for char in letters) > 0.3 * len(letters):
         return "foreign_script"
-    words = [word for segment in segments for word in segment.text.split()]
-    if n_tokens > MAX_PIECES_PER_WORD * len(words) + 4:
+    if n_pieces > MAX_PIECES_PER_WORD * len(words) + 4 or _is_other_language(texts):
         return "foreign_language"
-    if sum(len(word) for word in words if len(word) > MAX_WORD_CHARS) > 0.3 * len(letters):
-        return "no_words"
     return None
+
+
+def _is_other_language(texts: Sequence[str]) -> bool:
+    """Says whether more function words of one other language than of English stand in the texts."""
+    english, others = _function_words()
+    words = [word.casefold() for text in texts for word in _WORD.findall(text)]
+    most = max(sum(word in known for word in words) for known in others)
+    return most >= 2 and most > sum(word in english for word in words)
+
+
+@cache
+def _function_words() -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+    """Gives the function words of English, and of each other language those that are no English words or parts of names."""
+    english = _stop_words("en")
+    return english, tuple(_stop_words(code) - english - _NAME_PARTS for code in _LANGUAGES)
+
+
+def _stop_words(code: str) -> frozenset[str]:
+    return frozenset(import_module(f"spacy.lang.{code}.stop_words").STOP_WORDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError, LossNlpError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,20 @@ def _answer(line: bytes, classifier: LossClassifier) -> Answer:
         return Answer(classifier.assess(Deal.from_request(request)).model_dump(mode="json"), is_good=True)
     except LossNlpError as error:
         fault = {"code": error.code, "message": error.message, "field": error.field}
-        return Answer({"deal_id": find_deal_id(request), "error": fault}, is_good=False)
+    except Exception as error:  # noqa: BLE001 - the other lines must be answered, and a log would hold the deal's text
+        message = f"This deal could not be assessed ({type(error).__name__}); please report it."
+        fault = {"code": "internal", "message": message, "field": None}
+    return Answer({"deal_id": find_deal_id(request), "error": fault}, is_good=False)
 
 
 def read_request(line: bytes) -> object:
-    """Gives the decoded request of a line.
+    """Gives the decoded request of a line, or of any encoded JSON.
+
+    Args:
+        line: Encoded in UTF-8, with or without a byte order mark; at most 16 MiB.
 
     Raises:
-        InvalidDealError: The line is too long, not UTF-8 or not JSON.
+        InvalidDealError: The line is too long, not UTF-8 or not JSON, nested too deep or holds a number of thousands of digits.
     """
     if len(line) > MAX_LINE_BYTES:
         raise InvalidDealError(
@@ -67,12 +75,16 @@ def read_request(line: bytes) -> object:
         raise InvalidDealError("The line's JSON is nested too deep; a request has at most four levels.") from None
     except json.JSONDecodeError as error:
         raise InvalidDealError(f"The line is not JSON at character {error.pos}: {error.msg}.") from None
+    except ValueError:  # a guard of Python against slow conversions
+        raise InvalidDealError(
+            "The line holds a number of thousands of digits; shorten it or write it as text."
+        ) from None
 
 
 def find_deal_id(request: object) -> str | None:
-    """Gives the deal's id as far as a request, good or bad, has one."""
+    """Gives the deal's id as far as a request, good or bad, has one that can be written down (no lone surrogates)."""
     if not isinstance(request, dict):
         return None
     head = request.get("deal")
     found = head.get("id") if isinstance(head, dict) else request.get("id")
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and not _SURROGATE.search(found) else None

@@ -21,10 +21,12 @@ class View:
     Args:
         members: Segments of the view, shape (members,).
         reading: Logits and attention.
+        has_buyer: Says whether somebody of the buyer, or somebody unnamed, speaks in it.
     """
 
     members: NDArray[np.int64]
     reading: ViewReading
+    has_buyer: bool
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class DealReading:
         read: Segments and speakers.
         readings: Per segment and per token.
         note: The rep's notes alone, or None.
-        buyer: Calls, interviews and mails alone, or None.
+        buyer: Calls, interviews and mails alone (where the buyer speaks), or None.
         whole: Everything.
     """
 
@@ -57,18 +59,17 @@ def read_views(encoder: Encoder, deal: Deal) -> DealReading:
         raise InvalidDealError("Field 'documents': no readable text; give at least one word.", field="documents")
     readings = encoder.read(read.segments)
     is_note = np.array([segment.kind == "rep_note" for segment in read.segments])
-    note = _view(encoder, readings, np.flatnonzero(is_note), sources=(True, False))
-    buyer = _view(encoder, readings, np.flatnonzero(~is_note), sources=(False, True))
+    heard = np.array([segment.kind != "rep_note" and segment.role in ("buyer", None) for segment in read.segments])
+
+    def view(members: NDArray[np.int64], sources: tuple[bool, bool]) -> View | None:
+        if not len(members):
+            return None
+        return View(members, encoder.view(readings, members, sources=sources), bool(heard[members].any()))
+
+    note = view(np.flatnonzero(is_note), (True, False))
+    buyer = view(np.flatnonzero(~is_note), (False, True))
     both = note is not None and buyer is not None
-    whole = _view(encoder, readings, np.arange(len(is_note)), sources=(True, True)) if both else note or buyer
+    whole = view(np.arange(len(is_note)), (True, True)) if both else note or buyer
     if whole is None:
         raise InvalidDealError("Field 'documents': no readable text; give at least one word.", field="documents")
     return DealReading(read=read, readings=readings, note=note, buyer=buyer, whole=whole)
-
-
-def _view(
-    encoder: Encoder, readings: Readings, members: NDArray[np.int64], *, sources: tuple[bool, bool]
-) -> View | None:
-    if not len(members):
-        return None
-    return View(members, encoder.view(readings, members, sources=sources))

@@ -19,6 +19,7 @@ from spacy.vocab import Vocab
 from lossnlp.assessment import RivalRole
 from lossnlp.deal import MAX_DOCUMENT_CHARS
 
+CueMatchers = tuple[PhraseMatcher, Matcher]
 Group = Literal["beaten", "incumbent", "won", "named", "setting"]
 
 KNOWN = "KNOWN"
@@ -99,8 +100,7 @@ def _names(extra_names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         yield from ((label, row[0], name) for name in row if label == KNOWN or name.casefold() not in extra)
 
 
-@cache
-def _matchers(vocab: Vocab) -> tuple[PhraseMatcher, Matcher]:
+def build_matchers(vocab: Vocab) -> CueMatchers:
     """Gives the matcher of the plain cues, which costs next to nothing, and that of the few with gaps."""
     plain, gapped = PhraseMatcher(vocab, attr="LOWER"), Matcher(vocab)
     for group, sides in read_list("rival_cues.yaml").items():
@@ -114,9 +114,9 @@ def _matchers(vocab: Vocab) -> tuple[PhraseMatcher, Matcher]:
     return plain, gapped
 
 
-def find_cues(doc: Doc) -> Iterator[Cue]:
-    """Gives the cues of a text."""
-    for matcher in _matchers(doc.vocab):
+def find_cues(doc: Doc, matchers: CueMatchers) -> Iterator[Cue]:
+    """Gives the cues of a text; the matchers share its vocabulary."""
+    for matcher in matchers:
         for key, start, end in matcher(doc):
             group, side = doc.vocab.strings[key].split()
             yield Cue(start, end, cast("Group", group), side.endswith("after"), not side.startswith("known"))

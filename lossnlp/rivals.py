@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,8 @@ from lossnlp.competitors import RivalFinder
 from lossnlp.deal import Deal
 from lossnlp.encoder import TokenTags
 from lossnlp.quotes import quote_of, stretches
-from lossnlp.segments import Segment
-from lossnlp.speaker_names import is_same_company, read_name, words_of_name
+from lossnlp.segments import ReadDeal, Segment
+from lossnlp.speaker_names import read_name
 
 # In-house tools and bare categories are no rivals, whatever the network says of them.
 _NEVER = frozenset(
@@ -29,6 +30,10 @@ _NEVER = frozenset(
     }
 )
 _RULE_WEIGHT = 0.5
+_TAG_FLOOR = 0.2
+_WORD = re.compile(r"\w+")
+# Lower-case words that lead to a name and are none: "to Gong", "with the Sage people".
+_LEADING = re.compile(r"(?:(?:to|with|from|by|at|on|via|vs|and|over|for|the|a|an|their|his|her) +)*")
 # The network's tags in their order. A deal has one outcome: where one place says that a rival won, others that merely name it
 # take nothing away.
 _TELLING: tuple[RivalRole, ...] = ("won", "incumbent", "mentioned")
@@ -44,52 +49,71 @@ class _Sighting:
     confidence: float
 
 
+class RivalRules:
+    """What an installation knows of rivals: their names, and which names are its own.
+
+    Args:
+        configured: Names of rivals beside those that lossnlp knows; they count wherever they stand.
+        own_names: Names of the seller and its products.
+    """
+
+    def __init__(self, configured: Sequence[str] = (), own_names: Sequence[str] = ()) -> None:
+        self.own_names = tuple(own_names)
+        self._configured = frozenset(name.casefold() for name in configured)
+        self._finder = RivalFinder(configured)
+
+    def sightings(self, segments: Sequence[Segment]) -> Iterator[_Sighting]:
+        """Gives what the rules find in the segments."""
+        for segment in segments:
+            for mention in self._finder.find(segment.text):
+                weight = 1.0 if mention.name.casefold() in self._configured else _RULE_WEIGHT
+                quote = quote_of(segment, mention.start, mention.end)
+                if quote is not None:
+                    yield _Sighting(_without_possessive(quote), mention.role, weight * mention.confidence)
+
+
 @dataclass(frozen=True)
 class _Known:
     """Names that are no rivals: the buyer, the seller, and the people who speak."""
 
-    companies: tuple[str, ...]
+    companies: tuple[frozenset[str], ...]
     people: frozenset[str]
 
     @classmethod
-    def of(cls, deal: Deal, speakers: Sequence[Speaker]) -> _Known:
-        names = [read_name(who.speaker) for who in speakers]
-        companies = [company for name in names for company in name.companies]
-        people = frozenset(word for name in names for word in name.words)
-        return cls((*([deal.account] if deal.account else []), *companies), people)
+    def of(cls, deal: Deal, speakers: Sequence[Speaker], own_names: Sequence[str]) -> _Known:
+        labels = [read_name(who.speaker) for who in speakers]
+        names = (deal.account or "", *own_names, *(company for label in labels for company in label.companies))
+        people = frozenset(word for label in labels for word in label.words)
+        return cls(tuple(_words(name) for name in names), people)
 
     def holds(self, name: str) -> bool:
-        words = words_of_name(name)
-        return (bool(words) and words <= self.people) or any(
-            is_same_company(name, company) for company in self.companies
-        )
+        words = _words(name)
+        return words <= self.people or any(words <= company for company in self.companies)
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(name.casefold()))
 
 
 def find_rivals(
-    deal: Deal,
-    segments: Sequence[Segment],
-    tokens: TokenTags,
-    *,
-    speakers: Sequence[Speaker],
-    finder: RivalFinder,
-    cut: float,
+    deal: Deal, read: ReadDeal, tokens: TokenTags, *, rules: RivalRules, cut: float
 ) -> tuple[Competitor, ...]:
     """Gives each rival once, at its most telling place.
 
     Args:
         deal: For the buyer's own name.
-        segments: The deal's segments.
+        read: The deal's segments and speakers.
         tokens: The network's tags.
-        speakers: Who speaks, and for which company.
-        finder: The rules.
+        rules: The rules and the names that an installation has set.
         cut: Probability from which a name counts, 0 to 1.
     """
-    tagged = _by_name(_from_network(segments, tokens, floor=cut / 2))
-    ruled = _by_name(_from_rules(deal, segments, finder))
-    known = _Known.of(deal, speakers)
+    ruled = list(rules.sightings(read.segments))
+    tagged = [_as_ruled(sighting, ruled) for sighting in _from_network(read.segments, tokens)]
+    by_network, by_rules = _by_name(tagged), _by_name(ruled)
+    known = _Known.of(deal, read.speakers, rules.own_names)
     found = []
-    for name in dict.fromkeys((*tagged, *ruled)):
-        seen = (tagged.get(name, []), ruled.get(name, []))
+    for name in dict.fromkeys((*by_network, *by_rules)):
+        seen = (by_network.get(name, []), by_rules.get(name, []))
         doubts = [1 - max((sighting.confidence for sighting in one), default=0.0) for one in seen]
         confidence = 1 - doubts[0] * doubts[1]
         if confidence >= cut and name not in _NEVER and not known.holds(name):
@@ -97,7 +121,17 @@ def find_rivals(
     return tuple(found)
 
 
-def _by_name(sightings: Iterator[_Sighting]) -> dict[str, list[_Sighting]]:
+def _as_ruled(tagged: _Sighting, ruled: Sequence[_Sighting]) -> _Sighting:
+    """Gives a tagged sighting with the bounds of the rule that found the same name: rules know where a name ends."""
+    quote = tagged.quote
+    for other in (sighting.quote for sighting in ruled):
+        is_same_text = (other.document_id, other.turn) == (quote.document_id, quote.turn)
+        if is_same_text and other.start < quote.end and quote.start < other.end:
+            return _Sighting(other, tagged.role, tagged.confidence)
+    return tagged
+
+
+def _by_name(sightings: Sequence[_Sighting]) -> dict[str, list[_Sighting]]:
     named: dict[str, list[_Sighting]] = {}
     for sighting in sightings:
         named.setdefault(sighting.quote.text.casefold(), []).append(sighting)
@@ -114,23 +148,16 @@ def _most_telling(sightings: Sequence[_Sighting]) -> _Sighting:
     return ranked[0]
 
 
-def _from_network(segments: Sequence[Segment], tokens: TokenTags, *, floor: float) -> Iterator[_Sighting]:
+def _from_network(segments: Sequence[Segment], tokens: TokenTags) -> Iterator[_Sighting]:
     named = 1 - tokens.rivals[:, 0]
-    for first, last in stretches(named, tokens, floor=floor):
+    for first, last in stretches(named, tokens, floor=_TAG_FLOOR):
         segment = segments[int(tokens.segments[first])]
-        quote = quote_of(segment, int(tokens.spans[first, 0]), int(tokens.spans[last, 1]))
+        start, end = int(tokens.spans[first, 0]), int(tokens.spans[last, 1])
+        quote = quote_of(segment, start + len(_LEADING.match(segment.text[start:end])[0]), end)  # type: ignore[index]  # it matches the empty string too
         if quote is not None and quote.role != "other":
             roles = tokens.rivals[first : last + 1, 1:].mean(axis=0)
             role = _TELLING[int(roles.argmax())]
             yield _Sighting(_without_possessive(quote), role, float(named[first : last + 1].mean()))
-
-
-def _from_rules(deal: Deal, segments: Sequence[Segment], finder: RivalFinder) -> Iterator[_Sighting]:
-    for segment in segments:
-        for mention in finder.find(segment.text, account=deal.account):
-            quote = quote_of(segment, mention.start, mention.end)
-            if quote is not None:
-                yield _Sighting(_without_possessive(quote), mention.role, _RULE_WEIGHT * mention.confidence)
 
 
 def _without_possessive(quote: Evidence) -> Evidence:

@@ -7,10 +7,10 @@ control and zero-width characters) happens on a copy, and `Segment.raw_span` lea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
+from itertools import takewhile
 
 import ftfy
 import spacy
@@ -18,16 +18,19 @@ from spacy.language import Language
 
 from lossnlp.assessment import Speaker
 from lossnlp.deal import Deal, Document, Kind, Role
+from lossnlp.renewal import Renewed
 from lossnlp.speakers import read_speakers, with_roles
 from lossnlp.transcripts import read_turns
 from lossnlp.turns import SpokenTurn
 
 MAX_SEGMENT_WORDS = 48
 _CHUNK_CHARS = 4_000
-_MAX_ALIGNED_CHARS = 1_000
+_MAX_ALIGNED_CHARS = 100
 _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_DROPPED = re.compile(r"(?![\r\u2028\u2029])" + _UNREADABLE.pattern)  # those three become line feeds
 _LINE = re.compile(r"[^\n]+")
 _WORD = re.compile(r"\S+")
+_WORD_WITH_BLANK = re.compile(r"[^ ]* |[^ ]+")
 _ENDLESS = re.compile(r"\S{60,}")
 _PAUSE = (",", ";", ":", "-", "\u2013", "\u2014", "...", "\u2026")
 _FTFY = ftfy.TextFixerConfig(unescape_html=False, normalization="NFC", explain=False)
@@ -95,10 +98,9 @@ def clean(raw: str) -> tuple[str, tuple[int, ...] | None]:
     """Gives a readable copy of `raw` and, where it differs, the raw position of each of its characters and of its end."""
     if raw.isascii() and not _UNREADABLE.search(raw):
         return raw, None
-    text = _UNREADABLE.sub("", ftfy.fix_text(raw, config=_FTFY)).replace("\u00a0", " ")
-    if text == raw:
-        return raw, None
-    return text, tuple(_alignment(raw, text))
+    mended = _UNREADABLE.sub("", ftfy.fix_text(raw, config=_FTFY))
+    text = mended.replace("\u00a0", " ")
+    return (raw, None) if text == raw else (text, tuple(_alignment(raw, mended)))
 
 
 def _turns_of(document: Document) -> tuple[SpokenTurn, ...]:
@@ -140,16 +142,19 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
     for line in _LINE.finditer(text):
         for chunk in range(line.start(), line.end(), _CHUNK_CHARS):
             piece = text[chunk : min(chunk + _CHUNK_CHARS, line.end())]
+            language, _ = _SPLITTER.get()
             # spaCy's tokenizer takes quadratic time on an endless run of marks; as one word it is as good.
-            for sentence in _sentences()(_ENDLESS.sub(lambda run: "x" * len(run.group()), piece)).sents:
+            for sentence in language(_ENDLESS.sub(lambda run: "x" * len(run.group()), piece)).sents:
                 yield from _short_slices(text, chunk + sentence.start_char, chunk + sentence.end_char)
 
 
-@cache
-def _sentences() -> Language:
+def _build_splitter() -> tuple[Language, None]:
     language = spacy.blank("en")
     language.add_pipe("sentencizer")
-    return language
+    return language, None
+
+
+_SPLITTER = Renewed(_build_splitter)
 
 
 def _short_slices(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -165,16 +170,48 @@ def _short_slices(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield words[0].start(), words[-1].end()
 
 
-def _alignment(raw: str, text: str) -> Iterator[int]:
-    """Gives the raw position of each character of `text`, then the raw end.
-
-    Aligning takes quadratic time in the worst case, so a long stretch without a blank is aligned by proportion.
-    """
-    if len(raw) > _MAX_ALIGNED_CHARS:
-        yield from (position * len(raw) // len(text) for position in range(len(text) + 1))
-        return
-    for tag, low, high, clean_low, clean_high in SequenceMatcher(None, raw, text, autojunk=False).get_opcodes():
-        size = clean_high - clean_low
-        for step in range(size):
-            yield low + step if tag == "equal" else low + step * (high - low) // size
+def _alignment(raw: str, mended: str) -> Iterator[int]:
+    """Gives the raw position of each character of `mended`, then the raw end."""
+    kept = [position for position, char in enumerate(raw) if not _DROPPED.match(char)]
+    readable = "".join(raw[position] for position in kept)
+    kept.append(len(raw))
+    for old, new, start in _stretches(readable, mended):
+        yield from (kept[start + position] for position in _positions(old, new))
     yield len(raw)
+
+
+def _stretches(raw: str, mended: str) -> Iterator[tuple[str, str, int]]:
+    """Gives the stretches of two spellings that belong together, word by word where they can be told, and the raw start."""
+    old, new = _WORD_WITH_BLANK.findall(raw), _WORD_WITH_BLANK.findall(mended)
+    blocks = [(at, at + 1, at, at + 1) for at in range(len(old))]
+    if len(old) != len(new):
+        blocks = [block[1:] for block in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()]
+    start = 0
+    for low, high, new_low, new_high in blocks:
+        stretch = "".join(old[low:high])
+        yield stretch, "".join(new[new_low:new_high]), start
+        start += len(stretch)
+
+
+def _positions(old: str, new: str) -> Iterator[int]:
+    """Gives the position in `old` of each character of `new`.
+
+    Aligning takes more than quadratic time, so it is done between the common ends only, and by proportion where that is long.
+    """
+    ahead = _n_shared(old, new)
+    behind = _n_shared(old[ahead:][::-1], new[ahead:][::-1])
+    old_end, new_end = len(old) - behind, len(new) - behind
+    yield from range(ahead)
+    blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, old_end - ahead, 0, new_end - ahead)]
+    if len(old) != len(new) and max(old_end, new_end) - ahead <= _MAX_ALIGNED_CHARS:
+        blocks = SequenceMatcher(None, old[ahead:old_end], new[ahead:new_end], autojunk=False).get_opcodes()
+    for tag, low, high, new_low, new_high in blocks:
+        size = new_high - new_low
+        for step in range(size):
+            yield ahead + low + (step if tag == "equal" else step * (high - low) // size)
+    yield from range(old_end, len(old))
+
+
+def _n_shared(one: str, other: str) -> int:
+    """Gives how many characters two texts share from the start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

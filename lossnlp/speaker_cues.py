@@ -16,6 +16,7 @@ from spacy.language import Language
 from spacy.matcher import PhraseMatcher
 
 from lossnlp.deal import Frozen
+from lossnlp.renewal import Renewed
 
 _MAX_CHARS = 60_000  # of one speaker; more adds nothing to the reading
 _UNBROKEN = re.compile(r"\S{41,}")  # no word; the tokenizer takes quadratic time on long runs of marks
@@ -81,7 +82,7 @@ def get_cue_list() -> CueList:
 
 def read_traits(turns: Sequence[str]) -> SpeechTraits:
     """Gives the counts for one speaker's turns."""
-    language, matcher = _matcher()
+    language, matcher = _CUE_FINDER.get()
     words = sentences = questions = chars = 0
     cues: Counter[str] = Counter()
     for turn in turns:
@@ -110,11 +111,13 @@ def log_odds_of(traits: SpeechTraits, usual: float, *, opens: bool) -> float:
     return cues.base + said + cues.questions * traits.question_share + cues.length * length + cues.opens * opens
 
 
-@cache
-def _matcher() -> tuple[Language, PhraseMatcher]:
+def _build_cue_finder() -> tuple[Language, PhraseMatcher]:
     """Gives a tokenizer and the matcher; both compare norms, so `we're` and `we are` are one."""
     language = spacy.blank("en")
     matcher = PhraseMatcher(language.vocab, attr="NORM")
     for group in get_cue_list().groups:
         matcher.add(group.name, [language.make_doc(cue) for cue in group.cues])
     return language, matcher
+
+
+_CUE_FINDER = Renewed(_build_cue_finder)

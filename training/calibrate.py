@@ -19,12 +19,16 @@ from lossnlp.decisions import Decisions
 from lossnlp.heads import ATTRIBUTIONS, WINBACKS
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, View
+from lossnlp.revisit import resolve_revisit
 from training.corpus import LabelledDeal, Labels
-from training.evaluate import Judged, evaluate, evidence_score
+from training.evaluate import Judged, evidence_score, micro_f1, phrase_f1, phrases, rival_names
 
 MIN_VALUES = 12
+MIN_SURE = 3
+MIN_SUPPORT = 8
 _GRID = np.round(np.arange(0.15, 0.86, 0.025), 3)
 _SPREAD = 1e-3
+_TAG_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ def calibrate(classifier: LossClassifier, deals: Sequence[ReadDealGold], *, targ
     calibration = calibration.model_copy(update={"cuts": _cuts(classifier, deals, calibration)})
     calibration = _with_conflict(classifier, deals, calibration)
     calibration = calibration.model_copy(update={"evidence": _evidence_rule(classifier, deals)})
-    for key, figure in (("rival", "competitors.micro_f1"), ("revisit", "revisit.f1")):
-        calibration = _with_best_cut(classifier, deals, calibration, key=key, figure=figure)
+    calibration = _with_tag_cuts(classifier, deals, calibration)
     judged = judge(classifier, deals, calibration)
     return calibration.model_copy(update={"accept": acceptance(judged, target_precision)})
 
@@ -215,23 +218,26 @@ def _quote_score(classifier: LossClassifier, deals: Sequence[ReadDealGold], rule
     return fmean(iou + 0.5 * recall for iou, recall in scores) if scores else 0.0
 
 
-def _with_best_cut(
-    classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration, *, key: str, figure: str
-) -> Calibration:
-    def at(cut: float) -> Calibration:
-        return calibration.model_copy(update={"cuts": {**calibration.cuts, key: cut}})
+def _with_tag_cuts(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration) -> Calibration:
+    """Gives the calibration with the cuts under which rivals and come-back phrases have the best F1."""
+    lowest = {"rival": _TAG_CUTS[0], "revisit": _TAG_CUTS[0]}
+    judged = judge(classifier, deals, calibration.model_copy(update={"cuts": calibration.cuts | lowest}))
 
-    return max(
-        (at(cut) for cut in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
-        key=lambda c: evaluate(judge(classifier, deals, c))[figure],
-    )
+    def rivals_at(cut: float) -> float:
+        return micro_f1([rival_names(one, at_least=cut) for one in judged])
+
+    def phrases_at(cut: float) -> float:
+        return phrase_f1([phrases(one, at_least=cut) for one in judged])
+
+    best = {"rival": max(_TAG_CUTS, key=rivals_at), "revisit": max(_TAG_CUTS, key=phrases_at)}
+    return calibration.model_copy(update={"cuts": calibration.cuts | best})
 
 
 def acceptance(judged: Sequence[Judged], target: float) -> dict[str, float | None]:
     """Gives, for each kind of value, the confidence from which at least `target` of the values were right.
 
-    A label with at least 12 values has a threshold of its own; a rarer one takes that of its head, and none (always a
-    person) where even its surest values were wrong too often.
+    The threshold comes from all values of a head. A label keeps it if at least three of its own values reached it and enough of those
+    were right; it gets a higher one where that brings enough right values, and else always goes to a person.
 
     Args:
         judged: Held-out assessments beside their gold labels.
@@ -247,10 +253,11 @@ def acceptance(judged: Sequence[Judged], target: float) -> dict[str, float | Non
 
 
 def _own_threshold(own: Sequence[tuple[float, bool]], common: float | None, target: float) -> float | None:
-    if len(own) >= MIN_VALUES:
-        return threshold_for(own, target)
-    sure = [right for confidence, right in own if common is not None and confidence >= common]
-    return common if not sure or fmean(sure) >= target - 0.1 else None
+    """Gives a label's threshold: never below that of its head, which rests on many more values."""
+    sure = [pair for pair in own if common is not None and pair[0] >= common]
+    if len(sure) < MIN_SURE:
+        return None
+    return common if fmean(right for _, right in sure) >= target else threshold_for(sure, target)
 
 
 def threshold_for(pairs: Sequence[tuple[float, bool]], target: float) -> float | None:
@@ -263,7 +270,7 @@ def threshold_for(pairs: Sequence[tuple[float, bool]], target: float) -> float |
     ranked = sorted(pairs, reverse=True)
     right = np.cumsum([good for _, good in ranked]) / np.arange(1, len(ranked) + 1)
     enough = np.flatnonzero(right >= target)
-    enough = enough[enough >= min(5, len(ranked)) - 1]
+    enough = enough[enough >= MIN_SUPPORT - 1]
     return round(float(ranked[int(enough[-1])][0]), 4) if len(enough) else None
 
 
@@ -277,6 +284,7 @@ def _values(judged: Sequence[Judged]) -> dict[str, dict[str, list[tuple[float, b
     for one in judged:
         _note_labels(one.assessment, one.labels, note)
         _note_flags(one.assessment, one.labels, note)
+        _note_revisit(one, note)
     return found
 
 
@@ -296,11 +304,19 @@ def _note_labels(assessment: Assessment, labels: Labels, note: Note) -> None:
     for code, reading in assessment.meddpicc.items():
         right = labels.meddpicc.get(code, "not_mentioned") == reading.state
         note(f"meddpicc.{reading.state}", code, reading.confidence, right=right)
-    right = assessment.winback.state == labels.winback
-    note("winback", assessment.winback.state, assessment.winback.confidence, right=right)
+    winback = assessment.winback
+    note("winback", winback.state, winback.confidence, right=winback.state == labels.winback)
     for rival in assessment.competitors:
         if rival.role != "mentioned":
             note("competitor", "", rival.confidence, right=labels.competitor_roles.get(rival.name) == rival.role)
+
+
+def _note_revisit(judged: Judged, note: Note) -> None:
+    """Notes whether the date is that of the gold phrase; a date counts only where the way back is open."""
+    winback, closed_on = judged.assessment.winback, judged.gold.deal.closed_at
+    if winback.state == "open" and winback.revisit_on is not None and closed_on is not None:
+        gold = resolve_revisit(judged.labels.revisit, closed_on) if judged.labels.revisit else None
+        note("revisit_on", "", winback.revisit_confidence, right=gold == winback.revisit_on)
 
 
 def _note_flags(assessment: Assessment, labels: Labels, note: Note) -> None:

@@ -25,7 +25,8 @@ _LIMITS = """## Limits
 - Trained on text written for this purpose, not on any company's deals; figures on real deals of another company will differ. Retrain
   on verdicts before trusting it beyond review.
 - English only. Text in another language or script is answered, but always waits for a person.
-- A label marked "always a person" did not reach the target precision on held-out deals at any confidence.
+- A label marked "always a person", and one that is not listed, did not reach the target precision on held-out deals or occurred too
+  rarely among them to tell. Thresholds of rare labels rest on few deals and may promise more than they hold.
 """
 
 

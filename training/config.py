@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -77,6 +76,3 @@ class TrainConfig(Frozen):
 def smoke_config(config: TrainConfig) -> TrainConfig:
     """Gives the settings of a run of a minute or two that touches every part."""
     return config.model_copy(update={"epochs": 1, "deals": 240, "quantization": "int8", "layers": 2})
-
-
-DEFAULT_BUNDLE = Path("models/default")

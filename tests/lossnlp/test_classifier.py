@@ -62,7 +62,9 @@ def test_every_quote_equals_its_slice(classifier: LossClassifier) -> None:
 
 def test_quotes_survive_mojibake_and_zero_width(classifier: LossClassifier) -> None:
     text = "Ã¼ber\u200bBudget: CFO\x00 froze all spend, Lost to KÃ¶nig\u200b on price."
-    assert all(text[quote.start : quote.end] == quote.text for quote in quotes(classifier.assess(deal(text))))
+    found = list(quotes(classifier.assess(deal(text))))
+    assert found
+    assert all(text[quote.start : quote.end] == quote.text for quote in found)
 
 
 def test_same_deal_twice_gives_the_same(classifier: LossClassifier) -> None:
@@ -139,12 +141,13 @@ def test_every_manner_of_note_is_answered(classifier: LossClassifier, text: str)
 
 def test_text_without_a_sign_is_refused(classifier: LossClassifier) -> None:
     with pytest.raises(InvalidDealError):
-        classifier.assess(deal("\u200b\u200b x").model_copy(update={"documents": deal("\u2060 a").documents[:0]}))
+        classifier.assess(deal("\u2060 \u2061\n\u202e"))
 
 
 def test_unknown_is_never_accepted(classifier: LossClassifier) -> None:
     assessment = classifier.assess(deal("see mail"))
-    assert "primary_reason" not in assessment.accepted or assessment.primary.code != "unknown"
+    assert assessment.primary.code == "unknown"
+    assert "primary_reason" not in assessment.accepted
 
 
 def test_questions_are_few_and_open(classifier: LossClassifier) -> None:
@@ -162,4 +165,7 @@ def test_three_hour_call_is_read_whole(classifier: LossClassifier) -> None:
     text = talk + "[70:00] Dana: Honestly we stay with SAP, you were too expensive.\n"
     call = {"id": "call", "kind": "call_transcript", "text": text}
     assessment = classifier.assess(Deal.from_request({"deal": {"id": "long"}, "documents": [call]}))
-    assert all(text[quote.start : quote.end] == quote.text for quote in quotes(assessment))
+    found = list(quotes(assessment))
+    assert found
+    assert all(text[quote.start : quote.end] == quote.text for quote in found)
+    assert [(rival.name, rival.start) for rival in assessment.competitors] == [("SAP", text.index("SAP"))]

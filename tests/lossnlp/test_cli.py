@@ -42,3 +42,27 @@ def test_taxonomy_lists_every_code() -> None:
 def test_missing_file_is_one_clear_message() -> None:
     result = run("classify", "nowhere.jsonl")
     assert "nowhere.jsonl: No such file" in str(result.exception)
+
+
+def test_refused_model_leaves_the_output(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    (tmp_path / "out.jsonl").write_text("kept")
+    result = run("classify", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), "--model", str(tmp_path))
+    assert result.exit_code == 1
+    assert (tmp_path / "out.jsonl").read_text() == "kept"
+
+
+def test_input_as_output_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(GOOD)
+    result = run("classify", str(source), "-o", str(source))
+    assert "name another file" in str(result.exception)
+    assert source.read_text() == GOOD
+
+
+def test_answers_replace_the_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(GOOD)
+    (tmp_path / "out.jsonl").write_text("old\n" * 9)
+    run("classify", str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"))
+    assert json.loads((tmp_path / "out.jsonl").read_text())["deal_id"] == "d-1"
+    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", "out.jsonl"}

@@ -21,6 +21,13 @@ def test_date_time_counts_as_its_day() -> None:
     assert str(deal.closed_at) == "2026-11-20"
 
 
+@pytest.mark.parametrize("day", ["Their CFO said no", "Tuesday", 0, 1_763_596_800, True, "0"])
+def test_no_day_is_no_date(day: object) -> None:
+    with pytest.raises(InvalidDealError) as caught:
+        Deal.from_request({"id": "d-1", "text": "x", "closed_at": day})
+    assert caught.value.message == "Field 'closed_at': should be a date such as 2026-11-20."
+
+
 def test_unknown_fields_are_ignored_quietly() -> None:
     assert Deal.from_request(request(text="x", colour="blue")).id == "d-1"
 

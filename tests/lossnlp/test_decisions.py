@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 
-from lossnlp.assessment import ElementReading, Flag, Reason, Winback
+from lossnlp.assessment import ElementReading, Flag, Flags, Reason, Winback
 from lossnlp.calibration import Calibration, Curve, Temperature
-from lossnlp.decisions import Decisions, accepted_values
+from lossnlp.decisions import Decisions, Findings, accepted_values, review_of
 from lossnlp.heads import ViewReading
 from lossnlp.reading import View
 from lossnlp.taxonomy import get_default_taxonomy
@@ -20,7 +22,9 @@ def view(primary: str, applies: dict[str, float] | None = None) -> View:
     logits[layout.outputs["primary"].start + TAXONOMY.codes.index(primary)] = 4.0
     for code, logit in (applies or {}).items():
         logits[layout.outputs["reasons"].start + TAXONOMY.codes.index(code)] = logit
-    return View(np.array([0]), ViewReading(logits=logits, weights=np.ones((1, layout.n_slots), np.float32)))
+    return View(
+        np.array([0]), ViewReading(logits=logits, weights=np.ones((1, layout.n_slots), np.float32)), has_buyer=True
+    )
 
 
 def applying(seen: View, calibration: Calibration | None = None) -> list[str]:
@@ -54,40 +58,69 @@ def test_silent_buyer_contradicts_nobody() -> None:
     assert decisions.conflict_probability(view("price", {"price": 5.0}), view("unknown")) < 0.2
 
 
-def values(confidence: float) -> dict[str, object]:
-    reason = Reason(code="price", label="Price", group="price_budget", primary=True, confidence=confidence)
-    return {
-        "reasons": (reason,),
-        "meddpicc": {"champion": ElementReading(state="gap", confidence=confidence)},
-        "flags": {"external_only": Flag(value=True, confidence=confidence)},
-        "winback": Winback(state="open", confidence=confidence),
-    }
+def findings(confidence: float, code: str = "price", **flags: Flag) -> Findings:
+    no = Flag(value=None)
+    known = {"external_only": Flag(value=True, confidence=confidence), "insufficient_detail": no}
+    raised = {"rep_buyer_conflict": no, "stated_reason_conflict": no} | known | flags
+    reason = TAXONOMY.get_reason(code)
+    return Findings(
+        reasons=(Reason(code=code, label=reason.label, group=reason.group, primary=True, confidence=confidence),),
+        meddpicc={"champion": ElementReading(state="gap", confidence=confidence)},
+        flags=Flags(**raised),
+        winback=Winback(state="open", confidence=confidence, revisit_on=date(2027, 4, 1), revisit_confidence=0.6),
+        competitors=(),
+    )
 
 
 ACCEPT = Calibration(
-    accept={"primary_reason.price": 0.8, "meddpicc.gap.champion": 0.8, "external_only.yes": 0.8, "winback.open": 0.8}
+    accept={
+        "primary_reason.price": 0.8,
+        "primary_reason.unknown": 0.1,
+        "meddpicc.gap.champion": 0.8,
+        "external_only.yes": 0.8,
+        "winback.open": 0.8,
+        "revisit_on": 0.7,
+    }
 )
 
 
+def accepted(found: Findings, calibration: Calibration = ACCEPT, obstacle: str | None = None) -> tuple[str, ...]:
+    return accepted_values(found, calibration, review_of(found, calibration, obstacle=obstacle))
+
+
 def test_sure_values_are_accepted() -> None:
-    assert accepted_values(ACCEPT, **values(0.9)) == ("primary_reason", "meddpicc.champion", "external_only", "winback")  # type: ignore[arg-type]
+    assert accepted(findings(0.9)) == ("primary_reason", "meddpicc.champion", "external_only", "winback")
 
 
 def test_low_confidence_deal_waits_for_review() -> None:
-    assert accepted_values(ACCEPT, **values(0.7)) == ()  # type: ignore[arg-type]
+    found = findings(0.7)
+    assert accepted(found) == ()
+    assert review_of(found, ACCEPT, obstacle=None).because == ("primary_reason_uncertain",)
 
 
 def test_unmeasured_values_always_wait() -> None:
-    assert accepted_values(Calibration(), **values(1.0)) == ()  # type: ignore[arg-type]
+    assert accepted(findings(1.0), Calibration()) == ()
 
 
 def test_no_cause_is_never_accepted() -> None:
-    sure = Calibration(accept={"primary_reason.unknown": 0.1})
-    unknown = Reason(code="unknown", label="Unknown", group="not_a_cause", primary=True, confidence=0.99)
-    assert (
-        accepted_values(sure, reasons=(unknown,), meddpicc={}, flags={}, winback=Winback(state="open", confidence=0.9))
-        == ()
-    )
+    assert "primary_reason" not in accepted(findings(0.99, "unknown"))
+
+
+def test_date_needs_its_own_confidence() -> None:
+    surer = ACCEPT.model_copy(update={"accept": ACCEPT.accept | {"revisit_on": 0.5}})
+    assert "revisit_on" not in accepted(findings(0.9))
+    assert "revisit_on" in accepted(findings(0.9), surer)
+
+
+@pytest.mark.parametrize("conflict", ["rep_buyer_conflict", "stated_reason_conflict"])
+def test_reasons_wait_while_sources_disagree(conflict: str) -> None:
+    found = findings(0.9, **{conflict: Flag(value=True, confidence=0.9)})
+    assert "primary_reason" not in accepted(found)
+    assert "winback" in accepted(found)
+
+
+def test_illegible_text_has_nothing_accepted() -> None:
+    assert accepted(findings(0.99), obstacle="foreign_language") == ()
 
 
 def test_temperature_softens_and_keeps_order() -> None:

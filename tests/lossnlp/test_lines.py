@@ -2,10 +2,24 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from lossnlp.assessment import Assessment
 from lossnlp.classifier import LossClassifier
+from lossnlp.deal import Deal
 from lossnlp.lines import MAX_LINE_BYTES, answer_lines
 
 GOOD = b'{"id": "good", "text": "Lost on price, 30% over."}'
+
+
+class BrokenClassifier(LossClassifier):
+    """Stands for any fault nobody foresaw."""
+
+    def __init__(self) -> None:
+        pass
+
+    def assess(self, deal: Deal) -> Assessment:
+        raise KeyError(deal.documents[0].text)
 
 
 def answers(classifier: LossClassifier, *lines: bytes) -> list[dict[str, object]]:
@@ -43,3 +57,18 @@ def test_byte_order_mark_is_no_fault(classifier: LossClassifier) -> None:
 def test_endless_line_is_refused(classifier: LossClassifier) -> None:
     body = answers(classifier, b'{"id": "x", "text": "' + b"a" * MAX_LINE_BYTES + b'"}')[0]
     assert "longer than" in json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    "bad", [b'{"id": "b", "text": "x", "n": ' + b"1" * 5_000 + b"}", b'{"id": "\\ud800", "text": "x"}']
+)
+def test_odd_json_stops_no_line(classifier: LossClassifier, bad: bytes) -> None:
+    found = answers(classifier, bad, GOOD)
+    assert [("error" in answer) for answer in found] == [True, False]
+    assert json.dumps(found, ensure_ascii=False).encode()
+
+
+def test_unforeseen_fault_tells_no_text() -> None:
+    body = answers(BrokenClassifier(), b'{"id": "d-1", "text": "canary"}', GOOD)[0]
+    assert (body["deal_id"], body["error"]["code"]) == ("d-1", "internal")
+    assert "canary" not in json.dumps(body)

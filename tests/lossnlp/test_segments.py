@@ -39,6 +39,20 @@ def test_mojibake_is_read_as_meant() -> None:
     assert (offsets[0], offsets[1], offsets[-1]) == (0, 2, 12)
 
 
+def test_zero_width_marks_keep_exact_offsets() -> None:
+    cleaned, offsets = clean("\u200b".join("price too high " * 60))
+    assert cleaned == "price too high " * 60
+    assert offsets == (*range(0, 1_800, 2), 1_799)
+
+
+def test_offsets_stay_exact_in_long_sentences() -> None:
+    raw = "K\u00c3\u00b6nig won, don\u2019t ask. " * 60
+    cleaned, offsets = clean(raw)
+    assert offsets is not None
+    last = cleaned.rindex("ask")
+    assert raw[offsets[last] : offsets[last + 3]] == "ask"
+
+
 def test_run_on_dictation_is_cut_at_pauses() -> None:
     text = "so they said " + "it was fine and then, " * 40
     lengths = [len(text[start:end].split()) for start, end in split_sentences(text)]
