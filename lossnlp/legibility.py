@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib import import_module
+from importlib import resources
 from itertools import groupby
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
+from spacy.lang.en.stop_words import STOP_WORDS
 
 from lossnlp.segments import Segment
 
@@ -17,7 +19,6 @@ from lossnlp.segments import Segment
 MAX_PIECES_PER_WORD = 2.3
 MAX_WORD_CHARS = 60
 _LATIN_END = 0x250
-_LANGUAGES = ("da", "de", "es", "fi", "fr", "hu", "id", "it", "nb", "nl", "pl", "pt", "ro", "sv", "tr")
 # Parts of people's and places' names stand in English notes too.
 _NAME_PARTS = frozenset(
     {"al", "da", "das", "de", "del", "den", "der", "des", "di", "do", "dos", "du", "el"}
@@ -71,9 +72,6 @@ def _is_other_language(texts: Sequence[str]) -> bool:
 @cache
 def _function_words() -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
     """Gives the function words of English, and of each other language those that are no English words or parts of names."""
-    english = _stop_words("en")
-    return english, tuple(_stop_words(code) - english - _NAME_PARTS for code in _LANGUAGES)
-
-
-def _stop_words(code: str) -> frozenset[str]:
-    return frozenset(import_module(f"spacy.lang.{code}.stop_words").STOP_WORDS)
+    english = frozenset(STOP_WORDS)
+    listed = yaml.safe_load(resources.files("lossnlp").joinpath("function_words.yaml").read_text(encoding="utf-8"))
+    return english, tuple(frozenset(words.split()) - english - _NAME_PARTS for words in listed.values())

@@ -27,7 +27,8 @@ def settle(odds: Mapping[Party, float], talks: Sequence[tuple[frozenset[Party], 
     compared = {party for talk, _ in talks if len(talk) > 1 for party in talk}
     settled = {party: each if party in compared else _ALONE * each for party, each in odds.items()}
     for talk, one_sided in talks:
-        parties = list(talk)
+        # In the order of `odds`: a set's own order changes between runs, and with it the last digit of a sum.
+        parties = [party for party in odds if party in talk]
         if len(parties) > 1:
             for party, shift in zip(parties, _shifts([odds[party] for party in parties], one_sided), strict=True):
                 settled[party] += shift

@@ -12,6 +12,7 @@ from serving import store
 from serving.app import create_app, load_assessor, require_start
 from serving.auth import key_digest, new_key, read_or_make_key
 from serving.cli_write_backs import write_backs
+from serving.crm import demo
 from serving.crm.connect import connect_crm
 from serving.demo import run_demo
 from serving.logs import configure_logs
@@ -74,7 +75,7 @@ def walk_demo(
     ] = True,
 ) -> None:
     """Classifies the demo CRM's lost deals through the endpoint, writes the accepted values back and shows them."""
-    settings = load_settings().model_copy(update={"crm": "demo", "env": "development"})
+    settings = load_settings().model_copy(update={"crm": "demo", "env": "development", "own_names": (demo.SELLER,)})
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     run_demo(_with_key(settings), url=url, address=(host, port), keep_serving=keep_serving)
 

@@ -14,6 +14,7 @@ from serving.crm.protocol import FieldChange, Fields, SendResult
 from serving.settings import Settings
 
 STATE_FILE = "demo-crm.json"
+SELLER = "Ovelia"
 
 
 def connect(settings: Settings) -> DemoCrm:
