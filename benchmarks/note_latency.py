@@ -20,7 +20,7 @@ ROUNDS = 5
 NOTE = (
     "Second call with Marta went fine but on the third their finance director joined and asked what it would save them in a year. "
     "I had no number ready and said we would send one. We sent it ten days later, by then they had renewed with the old supplier "
-    "for two years. Price was never the issue, they said so twice. Worth another try in spring 2028."
+    "for two years. Price was never the issue, they said."
 )
 _CHILD = """
 import time; started = time.perf_counter()

@@ -67,3 +67,8 @@ def test_package_never_imports_its_own_root() -> None:
 
 def test_public_surface_stays_small() -> None:
     assert len(lossnlp.__all__) <= 12
+
+
+def test_no_text_holds_a_blank_to_fill() -> None:
+    blank = "@" + "@"
+    assert [str(path.relative_to(ROOT)) for path in TEXTS if blank in path.read_text(encoding="utf-8")] == []
