@@ -45,18 +45,18 @@ def _reasons(assessment: Assessment) -> Table:
     return table
 
 
-def _profile(assessment: Assessment, taxonomy: Taxonomy) -> Table:
+def _profile(assessment: Assessment, taxonomy: Taxonomy) -> Group:
     table = Table(title="\nMEDDPICC", title_justify="left", box=None, pad_edge=False)
     for heading in ("Element", "State", "Confidence", "Evidence"):
         table.add_column(heading)
+    silent = []
     for element in taxonomy.elements:
         reading = assessment.meddpicc[element.code]
-        if reading.state != "not_mentioned":
-            cells = _cells(element.label, reading.state, f"{reading.confidence:.0%}", _quoted(reading.evidence))
-            table.add_row(*cells)
-    silent = [e.label for e in taxonomy.elements if assessment.meddpicc[e.code].state == "not_mentioned"]
-    table.add_row(Text(f"not mentioned: {', '.join(silent)}", style="dim") if silent else "")
-    return table
+        if reading.state == "not_mentioned":
+            silent.append(element.label)
+        else:
+            table.add_row(*_cells(element.label, reading.state, f"{reading.confidence:.0%}", _quoted(reading.evidence)))
+    return Group(table, Text(f"not mentioned: {', '.join(silent)}" if silent else "", style="dim"))
 
 
 def _rest(assessment: Assessment) -> Group:
