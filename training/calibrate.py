@@ -25,7 +25,7 @@ from training.evaluate import Judged, evidence_score, micro_f1, phrase_f1, phras
 
 MIN_VALUES = 12
 MIN_SURE = 3
-MIN_SUPPORT = 8
+_ONE_SIDED_80 = 0.8416
 _GRID = np.round(np.arange(0.15, 0.86, 0.025), 3)
 _SPREAD = 1e-3
 _TAG_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -261,17 +261,36 @@ def _own_threshold(own: Sequence[tuple[float, bool]], common: float | None, targ
 
 
 def threshold_for(pairs: Sequence[tuple[float, bool]], target: float) -> float | None:
-    """Gives the lowest confidence from which at least `target` of the values were right, or None.
+    """Gives the lowest confidence from which at least `target` of the values are right, or None.
+
+    Few values promise more than they hold, so the lower end of an interval has to reach the target, not the share that was seen.
 
     Args:
         pairs: Confidence of each value and whether it was right.
         target: Precision to reach, 0 to 1.
     """
     ranked = sorted(pairs, reverse=True)
-    right = np.cumsum([good for _, good in ranked]) / np.arange(1, len(ranked) + 1)
-    enough = np.flatnonzero(right >= target)
-    enough = enough[enough >= MIN_SUPPORT - 1]
+    counts = np.arange(1, len(ranked) + 1)
+    right = np.cumsum([good for _, good in ranked])
+    levels = np.array([confidence for confidence, _ in ranked])
+    is_last = np.append(levels[1:] != levels[:-1], True) if len(levels) else np.zeros(0, bool)
+    enough = np.flatnonzero((precision_at_least(right, counts) >= target) & is_last)
     return round(float(ranked[int(enough[-1])][0]), 4) if len(enough) else None
+
+
+def precision_at_least(right: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Gives the precision that four of five such samples stand for at least, shape as the input.
+
+    Args:
+        right: Number of right values.
+        counts: Number of values, at least 1.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference" (one-sided, 80 %).
+    """
+    share, z = right / counts, _ONE_SIDED_80
+    spread = z * np.sqrt(share * (1 - share) / counts + z**2 / (4 * counts**2))
+    bound: NDArray[np.floating] = (share + z**2 / (2 * counts) - spread) / (1 + z**2 / counts)
+    return bound
 
 
 def _values(judged: Sequence[Judged]) -> dict[str, dict[str, list[tuple[float, bool]]]]:

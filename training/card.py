@@ -95,7 +95,10 @@ def _thresholds(calibration: Calibration, target: float) -> str:
         [f"`{name}`", "always a person" if threshold is None else f"{threshold:.2f}"]
         for name, threshold in sorted(calibration.accept.items())
     ]
-    note = f"Confidence from which a value is written without a person, for a precision of {target:.2f} on held-out deals.\n"
+    note = (
+        "Confidence from which a value is written without a person: the lower end (one-sided, 80 %) of its precision on held-out "
+        f"deals reaches {target:.2f}.\n"
+    )
     return "## Thresholds\n\n" + note + "\n" + _table(["value", "threshold"], rows)
 
 

@@ -66,6 +66,11 @@ def test_best_cut_separates_yes_from_no() -> None:
 
 
 def test_threshold_holds_the_target_precision() -> None:
-    pairs = [(0.9, True)] * 9 + [(0.8, False)] + [(0.5, False)] * 5
+    pairs = [(0.9, True)] * 97 + [(0.8, False)] * 3 + [(0.5, False)] * 20
     assert threshold_for(pairs, 0.9) == 0.8
     assert threshold_for([(0.9, False)] * 20, 0.9) is None
+
+
+def test_few_right_values_promise_nothing() -> None:
+    assert threshold_for([(0.9, True)] * 4, 0.9) is None
+    assert threshold_for([(0.9, True)] * 40, 0.9) == 0.9
