@@ -50,8 +50,8 @@ def test_every_quote_is_an_exact_slice(service: TestClient, crm: DemoCrm) -> Non
     assert quoted >= 25
 
 
-def test_thin_note_waits_for_person(service: TestClient) -> None:
-    answer = service.post("/v1/assessments", json={"id": "D-1", "text": "timing"}).json()
+def test_note_without_cause_waits_for_person(service: TestClient) -> None:
+    answer = service.post("/v1/assessments", json={"id": "D-1", "text": "see mail"}).json()
     assert answer["flags"]["insufficient_detail"]["value"]
     assert answer["review"]["required"]
     assert "primary_reason" not in answer["accepted"]
