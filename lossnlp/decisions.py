@@ -23,10 +23,8 @@ from lossnlp.calibration import Calibration
 from lossnlp.heads import ATTRIBUTIONS, WINBACKS, Array, Layout
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import View
-from lossnlp.taxonomy import Taxonomy
+from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS, Taxonomy
 
-NO_CAUSE = "unknown"
-NOT_A_LOSS = "administrative"
 OBSTACLES = frozenset({"no_words", "foreign_script", "foreign_language"})
 _CONFLICTS = ("rep_buyer_conflict", "stated_reason_conflict")
 

@@ -10,13 +10,12 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
-from tokenizers import Tokenizer
 
 from lossnlp.bundle import Bundle
 from lossnlp.errors import BundleError
 from lossnlp.heads import Array, Layout, Mixer, SegmentReadings, ViewReading, pool_segments, read_view
 from lossnlp.segments import Segment
-from lossnlp.windows import Window, WindowMaker
+from lossnlp.windows import Window, WindowMaker, read_tokenizer
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,7 @@ class Encoder:
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.layout = Layout(bundle.taxonomy.codes, bundle.taxonomy.element_codes)
-        tokenizer = Tokenizer.from_file(str(bundle.path("tokenizer.json")))
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        tokenizer = read_tokenizer(bundle.path("tokenizer.json"))
         self._windows = WindowMaker(tokenizer, max_tokens=bundle.manifest.max_tokens)
         self._mixer = Mixer.from_tensors(load_file(bundle.path("heads.safetensors")))
         self._network = _compiled(bundle, threads)

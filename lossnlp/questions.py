@@ -12,9 +12,7 @@ import yaml
 
 from lossnlp.assessment import ElementReading, Reason
 from lossnlp.deal import Frozen
-from lossnlp.taxonomy import Taxonomy
-
-_NOT_A_LOSS = "administrative"
+from lossnlp.taxonomy import NOT_A_LOSS, Taxonomy
 
 
 class _Stage(Frozen):
@@ -63,7 +61,7 @@ def coaching_questions(
         Questions without repeats; none for a deal that was closed for administrative reasons.
     """
     primary = next((reason.code for reason in reasons if reason.primary), None)
-    if primary == _NOT_A_LOSS:
+    if primary == NOT_A_LOSS:
         return ()
     questions = _questions(taxonomy, meddpicc, primary=primary, stage=stage)
     opening = [_guide().insufficient] if is_insufficient else []

@@ -12,6 +12,10 @@ from pydantic import ValidationError
 from lossnlp.deal import Frozen
 from lossnlp.errors import TaxonomyError
 
+# Two codes carry a meaning of their own: no cause can be read, and there was no loss.
+NO_CAUSE = "unknown"
+NOT_A_LOSS = "administrative"
+
 
 class Group(Frozen):
     """A heading that reasons stand under."""

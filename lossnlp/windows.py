@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,14 @@ class Window:
     owned: NDArray[np.int64]
     segments: NDArray[np.int64]
     spans: NDArray[np.int64]
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Gives the tokenizer of a tokenizer.json, without padding and truncation: windows are cut here."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 class WindowMaker:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,9 +165,8 @@ class ExampleMaker:
         return [self._slot[key], *extra] if key in self._slot else []
 
 
-def _find_all(text: str, wanted: str, *, whole_words: bool) -> Iterator[tuple[int, int]]:
-    edge = (r"(?<!\w)", r"(?!\w)") if whole_words else ("", "")
-    for match in re.finditer(edge[0] + re.escape(wanted) + edge[1], text):
+def _find_words(text: str, wanted: str) -> Iterator[tuple[int, int]]:
+    for match in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", text):
         yield match.span()
 
 
@@ -198,7 +196,7 @@ def _rival_tags(labelled: LabelledDeal, places: _TokenPlaces) -> NDArray[np.int6
     for document_id, turn, text in _texts(labelled):
         for name in names:
             role = labelled.labels.competitor_roles.get(name, "mentioned")
-            for start, end in _find_all(text, name, whole_words=True):
+            for start, end in _find_words(text, name):
                 tags[places.rows(document_id, turn, start, end)] = RIVAL_TAGS.index(role)
     return tags
 
@@ -211,8 +209,3 @@ def _revisit_tags(labelled: LabelledDeal, places: _TokenPlaces) -> NDArray[np.fl
     for phrase in phrases:
         tags[_quoted_rows(labelled, phrase, places)] = 1.0
     return tags
-
-
-def bounds_of(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Gives start and end of consecutive stretches with these sizes."""
-    yield from pairwise(np.cumsum([0, *sizes]).tolist())

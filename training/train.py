@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
@@ -26,7 +25,7 @@ from lossnlp.classifier import LossClassifier
 from lossnlp.errors import LossNlpError
 from lossnlp.heads import Layout
 from lossnlp.taxonomy import get_default_taxonomy
-from lossnlp.windows import WindowMaker
+from lossnlp.windows import WindowMaker, read_tokenizer
 from training import registry
 from training.baseline import Baseline
 from training.calibrate import ReadDealGold, calibrate, judge
@@ -131,7 +130,7 @@ def _start(config: TrainConfig) -> Start:
 
 def _smoke_start() -> Start:
     tokenizer = find_default_bundle() / "tokenizer.json"
-    return Start(make_small_encoder(Tokenizer.from_file(str(tokenizer)).get_vocab_size()), tokenizer)
+    return Start(make_small_encoder(read_tokenizer(tokenizer).get_vocab_size()), tokenizer)
 
 
 def _fitted(
@@ -139,10 +138,7 @@ def _fitted(
 ) -> LossNetwork:
     taxonomy = get_default_taxonomy()
     layout = Layout(taxonomy.codes, taxonomy.element_codes)
-    tokenizer = Tokenizer.from_file(str(start.tokenizer))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    maker = ExampleMaker(WindowMaker(tokenizer, max_tokens=config.max_tokens), layout)
+    maker = ExampleMaker(WindowMaker(read_tokenizer(start.tokenizer), max_tokens=config.max_tokens), layout)
     examples = [maker.make(labelled) for labelled in tqdm(learn, desc="reading deals", disable=None, unit="deal")]
     network = LossNetwork(start.encoder, layout)
     callback = registry.record_losses if record else _log_losses

@@ -7,15 +7,12 @@ from tokenizers import Tokenizer
 from lossnlp.bundle import find_default_bundle
 from lossnlp.deal import Deal
 from lossnlp.segments import Segment, read_deal
-from lossnlp.windows import WindowMaker
+from lossnlp.windows import WindowMaker, read_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(find_default_bundle() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return read_tokenizer(find_default_bundle() / "tokenizer.json")
 
 
 def segments_of(text: str, kind: str = "rep_note") -> tuple[Segment, ...]:

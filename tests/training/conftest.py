@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer
 
 from lossnlp.bundle import find_default_bundle
 from lossnlp.heads import Layout
 from lossnlp.taxonomy import get_default_taxonomy
-from lossnlp.windows import WindowMaker
+from lossnlp.windows import WindowMaker, read_tokenizer
 from training.corpus import LabelledDeal, labelled_deal
 from training.examples import ExampleMaker
 
@@ -72,7 +71,5 @@ def layout() -> Layout:
 
 @pytest.fixture(scope="session")
 def maker(layout: Layout) -> ExampleMaker:
-    tokenizer = Tokenizer.from_file(str(find_default_bundle() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    tokenizer = read_tokenizer(find_default_bundle() / "tokenizer.json")
     return ExampleMaker(WindowMaker(tokenizer), layout)
