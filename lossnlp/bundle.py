@@ -108,6 +108,18 @@ def write_manifest(folder: Path, *, encoder: str, max_tokens: int, corpus: str, 
     return manifest
 
 
+def refresh_manifest(folder: Path) -> Manifest:
+    """Writes the manifest anew after files beside the parts changed, such as the card, and gives it.
+
+    Raises:
+        BundleError: The folder has no manifest, or a part is missing.
+    """
+    old = _read_manifest(folder)
+    return write_manifest(
+        folder, encoder=old.encoder, max_tokens=old.max_tokens, corpus=old.corpus, made_at=old.made_at
+    )
+
+
 def find_default_bundle() -> Path:
     """Gives the folder of the bundle that ships with lossnlp.
 

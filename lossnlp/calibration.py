@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -10,6 +11,8 @@ from pydantic import Field, ValidationError
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
 from lossnlp.heads import Array
+
+ViewKind = Literal["note", "buyer", "whole"]
 
 
 class Curve(Frozen):
@@ -68,6 +71,7 @@ class Calibration(Frozen):
 
     Args:
         primary: Temperature of the choice of the primary reason.
+        primary_by_view: The same where a view is a note, the buyer's words or the whole deal, since long texts leave the network less sure.
         attribution: Of the attribution.
         winback: Of the win-back state.
         curves: Curve of each yes-or-no head: reasons, gap, covered, insufficient_detail, rep_buyer_conflict.
@@ -77,6 +81,7 @@ class Calibration(Frozen):
     """
 
     primary: Temperature = Temperature()
+    primary_by_view: dict[ViewKind, Temperature] = Field(default_factory=dict)
     attribution: Temperature = Temperature()
     winback: Temperature = Temperature()
     curves: dict[str, Curve] = Field(default_factory=dict)
@@ -88,6 +93,10 @@ class Calibration(Frozen):
         """Gives the curve of a head, the plain sigmoid where none was fitted."""
         return self.curves.get(head, Curve())
 
+    def primary_in(self, kind: ViewKind) -> Temperature:
+        """Gives the temperature of the primary reason in a view, the common one where the view has none."""
+        return self.primary_by_view.get(kind, self.primary)
+
     def cut(self, key: str) -> float:
         """Gives the probability from which a value is given, 0.5 where none was fitted."""
         return self.cuts.get(key, 0.5)
@@ -96,6 +105,11 @@ class Calibration(Frozen):
         """Says whether a value of this kind and confidence may be written without a person; never for a kind that was not measured."""
         threshold = self.accept.get(key)
         return threshold is not None and confidence >= threshold
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Writes the calibration into a bundle folder; its manifest has to be written after it."""
+    (folder / "calibration.json").write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_calibration(path: Path) -> Calibration:

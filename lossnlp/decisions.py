@@ -60,7 +60,7 @@ class Decisions:
         """Gives the calibrated probabilities of the causes in a view."""
         outputs, logits = self.layout.outputs, view.reading.logits
         return CauseProbabilities(
-            primary=self.calibration.primary.probability(logits[outputs["primary"]]),
+            primary=self.calibration.primary_in(view.kind).probability(logits[outputs["primary"]]),
             applies=self.calibration.curve("reasons").probability(logits[outputs["reasons"]]),
         )
 

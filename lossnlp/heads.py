@@ -1,8 +1,9 @@
 """Heads: from what the encoder says of each token to what a segment and a whole view of a deal say.
 
 Every label has a *slot*: a query that scores each token (its attention) and one or more *values* read from each token. A segment's
-reading is the attention-weighted mean of its tokens; a view's reading is the attention-weighted mean of its segments,
-each weighted by the attention mass of its tokens. So evidence is what the view attends to. A small mixing layer then lets the
+reading is the attention-weighted mean of its tokens; a view's reading is the attention-weighted mean of the six segments with the
+most attention, each weighted by the attention mass of its tokens: a lone remark in an hour of small talk is not drowned by the sum
+of everything else. So evidence is what the view attends to. A small mixing layer then lets the
 slots see each other ("price beside competitor"), because the guide ranks causes against each other.
 
 Source: label-wise attention after Mullenbach et al. 2018, "Explainable Prediction of Medical Codes from Clinical Text".
@@ -23,6 +24,7 @@ ATTRIBUTIONS = ("external_only", "mixed", "internal_only", "none")
 WINBACKS = ("open", "closed", "unclear")
 RIVAL_TAGS = ("outside", "won", "incumbent", "mentioned")
 POSITION_SCALE = 0.25
+STRONGEST = 6
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,8 @@ def pool_view(
     """
     mass, values = readings.mass[members], readings.values[members]
     weights = np.exp(mass - mass.max(axis=0))
+    if len(members) > STRONGEST:
+        weights[mass < np.partition(mass, -STRONGEST, axis=0)[-STRONGEST]] = 0
     weights /= weights.sum(axis=0)
     pooled = (weights[:, layout.owners] * values).sum(axis=0)
     strongest = values[:, layout.first_value].max(axis=0)

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lossnlp.calibration import ViewKind
 from lossnlp.deal import Deal
 from lossnlp.encoder import Encoder, Readings
 from lossnlp.errors import InvalidDealError
 from lossnlp.heads import ViewReading
 from lossnlp.segments import ReadDeal, read_deal
+
+# Whether a view of this kind holds a rep note, and whether the buyer's words.
+SOURCES: dict[ViewKind, tuple[bool, bool]] = {"note": (True, False), "buyer": (False, True), "whole": (True, True)}
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,13 @@ class View:
     """Some segments of a deal read together.
 
     Args:
+        kind: The note, the buyer's words, or both together.
         members: Segments of the view, shape (members,).
         reading: Logits and attention.
         has_buyer: Says whether somebody of the buyer, or somebody unnamed, speaks in it.
     """
 
+    kind: ViewKind
     members: NDArray[np.int64]
     reading: ViewReading
     has_buyer: bool
@@ -61,15 +67,15 @@ def read_views(encoder: Encoder, deal: Deal) -> DealReading:
     is_note = np.array([segment.kind == "rep_note" for segment in read.segments])
     heard = np.array([segment.kind != "rep_note" and segment.role in ("buyer", None) for segment in read.segments])
 
-    def view(members: NDArray[np.int64], sources: tuple[bool, bool]) -> View | None:
+    def view(kind: ViewKind, members: NDArray[np.int64]) -> View | None:
         if not len(members):
             return None
-        return View(members, encoder.view(readings, members, sources=sources), bool(heard[members].any()))
+        reading = encoder.view(readings, members, sources=SOURCES[kind])
+        return View(kind, members, reading, bool(heard[members].any()))
 
-    note = view(np.flatnonzero(is_note), (True, False))
-    buyer = view(np.flatnonzero(~is_note), (False, True))
+    note, buyer = view("note", np.flatnonzero(is_note)), view("buyer", np.flatnonzero(~is_note))
     both = note is not None and buyer is not None
-    whole = view(np.arange(len(is_note)), (True, True)) if both else note or buyer
+    whole = view("whole", np.arange(len(is_note))) if both else note or buyer
     if whole is None:
         raise InvalidDealError("Field 'documents': no readable text; give at least one word.", field="documents")
     return DealReading(read=read, readings=readings, note=note, buyer=buyer, whole=whole)

@@ -56,7 +56,7 @@ class Taxonomy(Frozen):
     version: str
     groups: tuple[Group, ...]
     reasons: tuple[LossReason, ...]
-    elements: tuple[Element, ...]
+    elements: tuple[Element, ...] = ()
     crosswalk: tuple[Crosswalk, ...] = ()
 
     @property
@@ -99,6 +99,12 @@ def read_taxonomy(path: Path) -> Taxonomy:
         TaxonomyError: The file is unreadable, a field is missing, a code stands twice or a group is undefined.
     """
     return _parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
+    """Writes a taxonomy as the YAML file that `read_taxonomy` reads."""
+    text = yaml.safe_dump(taxonomy.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    path.write_text(text, encoding="utf-8")
 
 
 @cache

@@ -1,109 +1,187 @@
-"""The baseline every model must beat: TF-IDF of words and characters with logistic regression, on the same corpus."""
+"""The baseline every model must beat: TF-IDF with logistic regression for what is chosen, the shipped word rules for what is found."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.multioutput import MultiOutputClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import FeatureUnion
 
-from lossnlp.deal import Deal
-from lossnlp.taxonomy import get_default_taxonomy
-from training.corpus import LabelledDeal, corpus_files, read_corpus
-from training.evaluate import binary_f1, macro_f1, micro_f1
+from lossnlp.assessment import Assessment, Competitor, Evidence
+from lossnlp.competitors import RivalFinder
+from lossnlp.deal import Deal, Document
+from lossnlp.lines import read_request
+from lossnlp.revisit import find_revisit_phrases
+from lossnlp.segments import split_sentences
+from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
+from training.answers import Answer, as_assessment
+from training.corpus import LabelledDeal, Labels, corpus_files, is_note, read_corpus
+from training.metrics import Judged, evaluate
 
 _STRENGTH = 10.0
+_DEFAULTS = {"attribution": "external_only", "insufficient_detail": False, "winback": "unclear"}
+_STATES = ("gap", "covered")
 
 
 class Baseline:
-    """Bag-of-words models of the primary reason, the reasons, the MEDDPICC gaps and `external_only`."""
+    """Bag-of-words models of every value that is chosen, and word rules for rivals and come-back phrases.
 
-    def __init__(self, deals: Sequence[LabelledDeal]) -> None:
-        taxonomy = get_default_taxonomy()
+    Args:
+        deals: Labelled deals to learn from.
+        taxonomy: The labels they use.
+    """
+
+    name = "TF-IDF and rules"
+
+    def __init__(self, deals: Sequence[LabelledDeal], taxonomy: Taxonomy) -> None:
+        self.taxonomy = taxonomy
         self._codes, self._elements = taxonomy.codes, taxonomy.element_codes
-        texts = [text_of(labelled.deal) for labelled in deals]
+        self._features = _features()
+        seen = self._features.fit_transform([text_of(labelled.deal) for labelled in deals])
         labels = [labelled.labels for labelled in deals]
-        self._primary = _model().fit(texts, [label.primary for label in labels])
-        self._reasons = _many(texts, [[code in label.reasons for code in self._codes] for label in labels])
-        self._gaps = _many(texts, [[label.meddpicc.get(code) == "gap" for code in self._elements] for label in labels])
-        noted = [
-            (text, label.attribution) for text, label in zip(texts, labels, strict=True) if label.attribution != "na"
-        ]
-        self._external = _model().fit([text for text, _ in noted], [value == "external_only" for _, value in noted])
-
-    def assess(self, deal: Deal) -> dict[str, object]:
-        """Gives as much of an assessment as the baseline can, in the contract's shape."""
-        text = [text_of(deal)]
-        primary = str(self._primary.predict(text)[0])
-        others = [code for code, hit in zip(self._codes, self._reasons.predict(text)[0], strict=True) if hit]
-        probability = float(self._primary.predict_proba(text).max())
-        gaps = self._gaps.predict(text)[0]
-        return {
-            "deal_id": deal.id,
-            "reasons": [
-                {"code": code, "primary": code == primary, "confidence": probability}
-                for code in (primary, *(code for code in others if code != primary))
-            ],
-            "meddpicc": {code: {"state": "gap"} for code, hit in zip(self._elements, gaps, strict=True) if hit},
-            "flags": {"external_only": {"value": bool(self._external.predict(text)[0])}},
+        self._primary = _chooser().fit(seen, [label.primary for label in labels])
+        self._reasons = _many(seen, [[code in label.reasons for code in self._codes] for label in labels])
+        self._states = {
+            state: _many(seen, [[label.meddpicc.get(code) == state for code in self._elements] for label in labels])
+            for state in _STATES
         }
+        self._single = {name: _fit_known(seen, labels, name) for name in _DEFAULTS}
+        self._rivals = RivalFinder()
+
+    def answer(self, deal: Deal) -> Answer:
+        """Gives what the baseline can say of a deal."""
+        seen = self._features.transform([text_of(deal)])
+        probabilities = self._primary.predict_proba(seen)[0]
+        primary = str(self._primary.classes_[probabilities.argmax()])
+        notes = [document for document in deal.documents if is_note(document)]
+        single = {name: model.predict(seen)[0] for name, model in self._single.items()}
+        states = {
+            code: state for state in reversed(_STATES) for code in _named(self._elements, self._states[state], seen)
+        }
+        return Answer(
+            primary=primary,
+            confidence=float(probabilities.max()),
+            reasons=_named(self._codes, self._reasons, seen),
+            states=states,  # type: ignore[arg-type]  # the keys of _STATES
+            attribution=single["attribution"] if notes else None,
+            insufficient_detail=bool(notes) and bool(single["insufficient_detail"]),
+            winback=single["winback"],
+            revisit=next(_phrases(deal), None),
+            competitors=tuple(self._competitors(deal)),
+            rep_buyer_conflict=self._conflict(deal),
+            evidence={primary: (self._telling_sentence(deal, primary),)},
+        )
 
     def evaluate(self, deals: Sequence[LabelledDeal]) -> dict[str, float]:
         """Gives the baseline's figures on labelled deals, named as the model's are."""
-        texts = [text_of(labelled.deal) for labelled in deals]
-        labels = [labelled.labels for labelled in deals]
-        primary = [str(code) for code in self._primary.predict(texts)]
-        reasons = _sets(self._codes, self._reasons.predict(texts))
-        gaps = _sets(self._elements, self._gaps.predict(texts))
-        external = self._external.predict(texts)
-        return {
-            "primary.accuracy": float(np.mean([a == b.primary for a, b in zip(primary, labels, strict=True)])),
-            "primary.macro_f1": macro_f1([(b.primary, a) for a, b in zip(primary, labels, strict=True)]),
-            "reasons.micro_f1": micro_f1([(set(b.reasons), a) for a, b in zip(reasons, labels, strict=True)]),
-            "meddpicc.gap_micro_f1": micro_f1(
-                [({e for e, s in b.meddpicc.items() if s == "gap"}, a) for a, b in zip(gaps, labels, strict=True)]
-            ),
-            "external_only.f1": binary_f1(
-                [
-                    (b.attribution == "external_only", bool(a))
-                    for a, b in zip(external, labels, strict=True)
-                    if b.attribution != "na"
-                ]
-            ),
-        }
+        return evaluate([Judged(one, self.assess(one.deal)) for one in deals])
+
+    def assess(self, deal: Deal) -> Assessment:
+        """Gives the baseline's answer in the shape of an assessment."""
+        return as_assessment(deal, self.answer(deal), peer=self.name, taxonomy=self.taxonomy)
+
+    def _conflict(self, deal: Deal) -> bool | None:
+        """Gives whether the note's likeliest reason is missing among those of the other documents."""
+        texts = [
+            "\n".join(text for document in deal.documents if is_note(document) == wanted for text in texts_of(document))
+            for wanted in (True, False)
+        ]
+        if not all(texts):
+            return None
+        said, heard = self._features.transform(texts[:1]), self._features.transform(texts[1:])
+        reasons = {*_named(self._codes, self._reasons, heard), str(self._primary.predict(heard)[0])}
+        return str(self._primary.predict(said)[0]) not in reasons
+
+    def _telling_sentence(self, deal: Deal, code: str) -> Evidence:
+        """Gives the sentence that speaks loudest for a reason."""
+        places = [
+            Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
+            for document in deal.documents
+            for turn, text in _numbered(document)
+            for start, end in split_sentences(text)
+        ]
+        scores = self._primary.decision_function(self._features.transform([place.text for place in places]))
+        return places[int(scores[:, list(self._primary.classes_).index(code)].argmax())]
+
+    def _competitors(self, deal: Deal) -> Iterator[Competitor]:
+        seen: set[str] = set()
+        for document in deal.documents:
+            for turn, text in _numbered(document):
+                for rival in self._rivals.find(text, account=deal.account):
+                    if rival.name.casefold() not in seen:
+                        seen.add(rival.name.casefold())
+                        place = {"document_id": document.id, "start": rival.start, "end": rival.end, "turn": turn}
+                        said = {"text": rival.name, "name": rival.name, "role": rival.role}
+                        yield Competitor.model_validate({**place, **said, "confidence": rival.confidence})
+
+
+def texts_of(document: Document) -> list[str]:
+    """Gives the text of a document, or that of each of its turns."""
+    return [document.text or ""] if document.turns is None else [turn.text for turn in document.turns]
 
 
 def text_of(deal: Deal) -> str:
     """Gives all words of a deal, documents one after the other."""
-    parts = [
-        [document.text or ""] if document.turns is None else [t.text for t in document.turns]
-        for document in deal.documents
-    ]
-    return "\n".join(part for texts in parts for part in texts)
+    return "\n".join(text for document in deal.documents for text in texts_of(document))
 
 
-def _model() -> Pipeline:
+def _numbered(document: Document) -> list[tuple[int | None, str]]:
+    texts = texts_of(document)
+    return [(None, texts[0])] if document.turns is None else list(enumerate(texts))
+
+
+def _phrases(deal: Deal) -> Iterator[Evidence]:
+    for document in deal.documents:
+        for turn, text in _numbered(document):
+            for start, end in find_revisit_phrases(text):
+                yield Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
+
+
+def _features() -> FeatureUnion:
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
     characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5), min_df=3)
-    features = FeatureUnion([("words", words), ("characters", characters)])
-    return make_pipeline(features, LogisticRegression(C=_STRENGTH, max_iter=300, class_weight="balanced"))
+    return FeatureUnion([("words", words), ("characters", characters)])
 
 
-def _many(texts: Sequence[str], gold: Sequence[Sequence[bool]]) -> Pipeline:
-    single = _model()
-    classifier = MultiOutputClassifier(LogisticRegression(C=_STRENGTH, max_iter=300, class_weight="balanced"))
-    return Pipeline([("features", single.steps[0][1]), ("labels", classifier)]).fit(texts, np.array(gold))
+def _chooser() -> OneVsRestClassifier:
+    return OneVsRestClassifier(_separator())
 
 
-def _sets(codes: Sequence[str], hits: np.ndarray) -> list[set[str]]:
-    return [{code for code, hit in zip(codes, row, strict=True) if hit} for row in hits]
+def _separator() -> LogisticRegression:
+    return LogisticRegression(C=_STRENGTH, class_weight="balanced", solver="liblinear", random_state=0)
+
+
+def _many(seen: NDArray[np.floating], gold: Sequence[Sequence[bool]]) -> list[ClassifierMixin]:
+    """Gives one yes-or-no model for each column of gold."""
+    return [_fit(_separator(), seen, column) for column in zip(*gold, strict=True)]
+
+
+def _fit_known(seen: NDArray[np.floating], labels: Sequence[Labels], name: str) -> ClassifierMixin:
+    """Gives a model of a value, learned from the deals where it is labelled; it has a default where none is."""
+    values = [getattr(label, name) for label in labels]
+    known = [row for row, value in enumerate(values) if value not in (None, "na")]
+    if not known:
+        return DummyClassifier(strategy="constant", constant=_DEFAULTS[name]).fit(seen, [_DEFAULTS[name]] * len(values))
+    return _fit(_chooser(), seen[known], [values[row] for row in known])
+
+
+def _fit(model: ClassifierMixin, seen: NDArray[np.floating], gold: Sequence[object]) -> ClassifierMixin:
+    """Gives the model fitted, or one that always says the same where gold does."""
+    return (model if len(set(gold)) > 1 else DummyClassifier(strategy="most_frequent")).fit(seen, list(gold))
+
+
+def _named(codes: Sequence[str], models: Sequence[ClassifierMixin], seen: NDArray[np.floating]) -> list[str]:
+    """Gives the codes whose models say yes to the one row seen."""
+    return [code for code, model in zip(codes, models, strict=True) if model.predict(seen)[0]]
 
 
 def main() -> None:
@@ -112,10 +190,10 @@ def main() -> None:
     ask.add_argument("requests", type=Path, help="JSON lines, one request each")
     ask.add_argument("--corpus", type=Path, nargs="*", help="labelled JSON-lines files; default: training/corpus")
     asked = ask.parse_args()
-    baseline = Baseline(read_corpus(asked.corpus or corpus_files()))
-    for line in asked.requests.read_text(encoding="utf-8").splitlines():
+    baseline = Baseline(read_corpus(asked.corpus or corpus_files()), get_default_taxonomy())
+    for line in asked.requests.read_bytes().splitlines():
         if line.strip():
-            sys.stdout.write(json.dumps(baseline.assess(Deal.from_request(json.loads(line)))) + "\n")
+            sys.stdout.write(baseline.assess(Deal.from_request(read_request(line))).model_dump_json() + "\n")
 
 
 if __name__ == "__main__":

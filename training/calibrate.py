@@ -18,16 +18,17 @@ from lossnlp.classifier import LossClassifier
 from lossnlp.decisions import Decisions
 from lossnlp.heads import ATTRIBUTIONS, WINBACKS
 from lossnlp.quotes import QuoteCutter
-from lossnlp.reading import DealReading, View
+from lossnlp.reading import SOURCES, DealReading, View
 from lossnlp.revisit import resolve_revisit
 from training.corpus import LabelledDeal, Labels
-from training.evaluate import Judged, evidence_score, micro_f1, phrase_f1, phrases, rival_names
+from training.metrics import Judged, evidence_score, micro_f1, phrase_f1, phrases, rival_names
 
 MIN_VALUES = 12
 MIN_SURE = 3
 _ONE_SIDED_80 = 0.8416
 _GRID = np.round(np.arange(0.15, 0.86, 0.025), 3)
 _SPREAD = 1e-3
+_PULL = 3.0
 _TAG_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -88,8 +89,16 @@ def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibr
     curves = {name: fit_curve(heads[name].ravel(), truth.ravel()) for name, truth in gold.items()}
     thin = np.array([bool(label.insufficient_detail) for label in labels])
     curves["insufficient_detail"] = fit_curve(heads["insufficient_detail"][detail, 0], thin[detail])
+    primary = np.array([layout.reasons.index(label.primary) for label in labels])
+    common = fit_temperature(heads["primary"], primary)
+    kinds = np.array([view.kind for view, _ in views])
     return Calibration(
-        primary=fit_temperature(heads["primary"], [layout.reasons.index(label.primary) for label in labels]),
+        primary=common,
+        primary_by_view={
+            kind: fit_temperature(heads["primary"][kinds == kind], primary[kinds == kind], near=common)
+            for kind in SOURCES
+            if (kinds == kind).any()
+        },
         attribution=fit_temperature(
             heads["attribution"][notes],
             [ATTRIBUTIONS.index(label.attribution) for label in labels if label.attribution != "na"],
@@ -99,12 +108,15 @@ def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibr
     )
 
 
-def fit_temperature(logits: NDArray[np.floating], gold: Sequence[int]) -> Temperature:
+def fit_temperature(
+    logits: NDArray[np.floating], gold: Sequence[int] | NDArray[np.int64], *, near: Temperature | None = None
+) -> Temperature:
     """Gives the temperature under which the gold classes are likeliest.
 
     Args:
         logits: Shape (values, classes).
         gold: Class of each value.
+        near: A temperature to stay near to where the values are few, or None.
     """
     if not len(gold):
         return Temperature()
@@ -112,7 +124,8 @@ def fit_temperature(logits: NDArray[np.floating], gold: Sequence[int]) -> Temper
     def surprise(temperature: float) -> float:
         scaled = logits / temperature
         log_total = np.log(np.exp(scaled - scaled.max(1, keepdims=True)).sum(1)) + scaled.max(1)
-        return float((log_total - scaled[np.arange(len(gold)), list(gold)]).mean())
+        pull = _PULL * np.log(temperature / near.value) ** 2 if near else 0.0
+        return float((log_total - scaled[np.arange(len(gold)), gold]).sum() + pull)
 
     best = minimize_scalar(surprise, bounds=(0.25, 6.0), method="bounded")
     return Temperature(value=round(float(best.x), 4))

@@ -9,6 +9,7 @@ from pathlib import Path
 from lossnlp.bundle import Manifest
 from lossnlp.calibration import Calibration
 from training.config import TrainConfig
+from training.pictures import RELIABILITY, RISK_COVERAGE
 
 _INTRO = """# Model card: {version}
 
@@ -19,6 +20,12 @@ profile, attribution, win-back, rivals and evidence. Meant for learning from los
 - Weights as stored: {quantization}; windows of {max_tokens} tokens
 - Labels: taxonomy version {taxonomy}
 - Made at: {made_at}; corpus {corpus} ({learned} deals learned from, {held_out} held out for calibration and evaluation)
+"""
+_PICTURES = f"""## How far confidence can be trusted
+
+![Confidence of the primary reason against the share that was right]({RELIABILITY})
+
+![Share of wrong primary reasons when only the surest are answered]({RISK_COVERAGE})
 """
 _LIMITS = """## Limits
 
@@ -38,18 +45,23 @@ class RunRecord:
         config: The settings.
         learned: Deals learned from.
         held_out: Deals held out.
-        figures: The model's figures on held-out deals, by group of deals.
         baseline: The baseline's figures on the same deals.
     """
 
     config: TrainConfig
     learned: int
     held_out: int
-    figures: Mapping[str, Mapping[str, float]]
     baseline: Mapping[str, float]
 
 
-def write_card(folder: Path, *, manifest: Manifest, calibration: Calibration, record: RunRecord) -> None:
+def write_card(
+    folder: Path,
+    *,
+    manifest: Manifest,
+    calibration: Calibration,
+    record: RunRecord,
+    figures: Mapping[str, Mapping[str, float]],
+) -> None:
     """Writes MODEL_CARD.md into a bundle folder.
 
     Args:
@@ -57,6 +69,7 @@ def write_card(folder: Path, *, manifest: Manifest, calibration: Calibration, re
         manifest: Its manifest.
         calibration: Its thresholds.
         record: The run.
+        figures: The model's figures on held-out deals, by group of deals.
     """
     config = record.config
     head = _INTRO.format(
@@ -71,21 +84,27 @@ def write_card(folder: Path, *, manifest: Manifest, calibration: Calibration, re
         learned=record.learned,
         held_out=record.held_out,
     )
-    parts = [head, _figures(record), _thresholds(calibration, config.target_precision), _LIMITS]
+    parts = [
+        head,
+        _figures(figures, record.baseline),
+        _PICTURES,
+        _thresholds(calibration, config.target_precision),
+        _LIMITS,
+    ]
     (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _figures(record: RunRecord) -> str:
-    groups = list(record.figures)
-    names = sorted({name for figures in record.figures.values() for name in figures})
+def _figures(figures: Mapping[str, Mapping[str, float]], baseline: Mapping[str, float]) -> str:
+    groups = list(figures)
+    names = sorted({name for named in figures.values() for name in named})
     rows = [
-        [name, *(_number(record.figures[group].get(name)) for group in groups), _number(record.baseline.get(name))]
-        for name in names
+        [name, *(_number(figures[group].get(name)) for group in groups), _number(baseline.get(name))] for name in names
     ]
     note = (
         "Measured on the held-out deals with the exported weights. Calibration and thresholds were fitted on one half and "
-        "measured on the other, both ways round. The baseline is TF-IDF with logistic regression, learned from the same deals "
-        "and measured on all held-out ones.\n"
+        "measured on the other, both ways round. The baseline stands for what can be had without a network: TF-IDF with logistic "
+        "regression, learned from the same deals, for what is chosen; the shipped word rules alone for rivals and come-back "
+        "phrases; the sentence that shares most rare words with the deal's label for evidence. It is measured on all held-out deals.\n"
     )
     return "## Figures on held-out deals\n\n" + note + "\n" + _table(["figure", *groups, "baseline"], rows)
 

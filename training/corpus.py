@@ -79,6 +79,11 @@ class LabelledDeal:
     batch: str = ""
 
     @property
+    def has_both(self) -> bool:
+        """Says whether the deal has a rep note and the buyer's words."""
+        return self.note is not None and self.buyer is not None
+
+    @property
     def group(self) -> str:
         """What must stay on one side of a split: the hard pair it belongs to, else the deal itself."""
         pair = self.meta.get("pair")

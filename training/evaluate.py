@@ -1,203 +1,125 @@
-"""Evaluation: how right assessments are against gold labels, head by head."""
+"""Evaluation of a bundle on held-out deals: figures beside a baseline, pictures and the card. `python -m training.evaluate`."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from lossnlp.assessment import Assessment, Evidence
-from training.corpus import LabelledDeal, Labels
+from tqdm import tqdm
 
-ECE_BINS = 10
-_PHRASE_OVERLAP = 0.5
+from lossnlp.bundle import Bundle, find_default_bundle, read_bundle, refresh_manifest
+from lossnlp.calibration import read_calibration
+from lossnlp.classifier import LossClassifier
+from lossnlp.errors import LossNlpError
+from training.baseline import Baseline
+from training.calibrate import ReadDealGold, calibrate, judge
+from training.card import RunRecord, write_card
+from training.config import TrainConfig
+from training.corpus import LabelledDeal, corpus_digest, corpus_files
+from training.material import corpus_material
+from training.metrics import Judged, evaluate
+from training.pictures import write_pictures
+
+log = logging.getLogger("training")
+
+Figures = dict[str, dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Judged:
-    """An assessment beside the gold labels."""
-
-    gold: LabelledDeal
-    assessment: Assessment
-
-    @property
-    def labels(self) -> Labels:
-        """Gold labels of the deal as a whole."""
-        return self.gold.labels
+def read_gold(classifier: LossClassifier, deals: Sequence[LabelledDeal]) -> list[ReadDealGold]:
+    """Gives labelled deals as the bundle's network reads them."""
+    return [
+        ReadDealGold(labelled, classifier.read(labelled.deal))
+        for labelled in tqdm(deals, desc="reading held-out deals", disable=None, unit="deal")
+    ]
 
 
-def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
-    """Gives every figure of the evaluation; figures whose question never arises in these deals are left out.
+def judge_crosswise(classifier: LossClassifier, read: Sequence[ReadDealGold], *, target: float) -> list[Judged]:
+    """Gives the assessments of deals, each half under the calibration that was fitted on the other.
 
     Args:
-        judged: Assessments with their gold labels, at least one.
+        classifier: The bundle.
+        read: Held-out deals, read by it.
+        target: Precision of accepted values, 0 to 1.
     """
-    figures = {
-        "primary.accuracy": fmean(_is_primary_right(one) for one in judged),
-        "primary.macro_f1": macro_f1([(one.labels.primary, one.assessment.primary.code) for one in judged]),
-        "primary.ece": expected_calibration_error(
-            [(one.assessment.primary.confidence, _is_primary_right(one)) for one in judged]
-        ),
-        "reasons.micro_f1": micro_f1(
-            [(set(one.labels.reasons), {r.code for r in one.assessment.reasons}) for one in judged]
-        ),
-        "meddpicc.gap_micro_f1": micro_f1([_states(one, "gap") for one in judged]),
-        "meddpicc.covered_micro_f1": micro_f1([_states(one, "covered") for one in judged]),
-        "winback.macro_f1": macro_f1([(one.labels.winback, one.assessment.winback.state) for one in judged]),
-        "competitors.micro_f1": micro_f1([rival_names(one) for one in judged]),
-        "revisit.f1": phrase_f1([phrases(one) for one in judged]),
-        "review.share": fmean("primary_reason" not in one.assessment.accepted for one in judged),
+    halves = read[::2], read[1::2]
+    judged: list[Judged] = []
+    for fitted_on, judged_on in (halves, halves[::-1]):
+        judged.extend(judge(classifier, judged_on, calibrate(classifier, fitted_on, target_precision=target)))
+    return judged
+
+
+def by_group(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """Gives assessments by the kind of their deals' documents; groups without any are left out."""
+    groups = {
+        "all": list(judged),
+        "notes": [one for one in judged if one.gold.buyer is None],
+        "statements": [one for one in judged if one.gold.note is None and not one.has_calls],
+        "calls and mails": [one for one in judged if one.has_calls],
     }
-    sure = [_is_primary_right(one) for one in judged if "primary_reason" in one.assessment.accepted]
-    if sure:
-        figures["primary.accepted_precision"] = fmean(sure)
-    return (
-        figures | _note_figures(judged) | _conflict_figures(judged) | _evidence_figures(judged) | _role_figures(judged)
-    )
+    return {name: group for name, group in groups.items() if group}
 
 
-def _is_primary_right(one: Judged) -> bool:
-    return one.assessment.primary.code == one.labels.primary
+def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord) -> Figures:
+    """Writes figures, pictures and card of a bundle, signs it again and gives the figures by group of deals.
 
-
-def _states(one: Judged, state: str) -> tuple[set[str], set[str]]:
-    gold = {code for code, value in one.labels.meddpicc.items() if value == state}
-    return gold, {code for code, reading in one.assessment.meddpicc.items() if reading.state == state}
-
-
-def rival_names(one: Judged, *, at_least: float = 0.0) -> tuple[set[str], set[str]]:
-    """Gives gold and found names of rivals, the found ones from a confidence on."""
-    found = {rival.name.casefold() for rival in one.assessment.competitors if rival.confidence >= at_least}
-    return {name.casefold() for name in one.labels.competitors}, found
-
-
-def _note_figures(judged: Sequence[Judged]) -> dict[str, float]:
-    notes = [one for one in judged if one.labels.attribution != "na"]
-    if not notes:
-        return {}
-    external = [
-        (one.labels.attribution == "external_only", bool(one.assessment.flags.external_only.value)) for one in notes
-    ]
-    detail = [
-        (one.labels.insufficient_detail, bool(one.assessment.flags.insufficient_detail.value))
-        for one in notes
-        if one.labels.insufficient_detail is not None
-    ]
-    values = [(one.labels.attribution, str(one.assessment.attribution.value)) for one in notes]
-    return {
-        "attribution.macro_f1": macro_f1(values),
-        "external_only.f1": binary_f1(external),
-        "insufficient_detail.f1": binary_f1(detail),
-    }
-
-
-def _conflict_figures(judged: Sequence[Judged]) -> dict[str, float]:
-    pairs = [
-        (one.labels.rep_buyer_conflict, bool(one.assessment.flags.rep_buyer_conflict.value))
-        for one in judged
-        if one.labels.rep_buyer_conflict is not None
-    ]
-    return {"rep_buyer_conflict.f1": binary_f1(pairs)} if pairs else {}
-
-
-def _role_figures(judged: Sequence[Judged]) -> dict[str, float]:
-    right = [
-        one.labels.competitor_roles.get(rival.name) == rival.role
-        for one in judged
-        for rival in one.assessment.competitors
-        if rival.name in one.labels.competitor_roles
-    ]
-    return {"competitors.role_accuracy": fmean(right)} if right else {}
-
-
-def phrases(one: Judged, *, at_least: float = 0.0) -> tuple[str, str]:
-    """Gives gold and found come-back phrase, empty where there is none or its confidence is lower."""
-    winback = one.assessment.winback
-    is_sure = (winback.revisit_confidence or 0.0) >= at_least
-    return one.labels.revisit or "", (winback.revisit_text or "") if is_sure else ""
-
-
-def phrase_f1(pairs: Iterable[tuple[str, str]]) -> float:
-    """Gives the F1 of come-back phrases; a hit shares half of the words of both."""
-    hits = said = wanted = 0
-    for gold, phrase in pairs:
-        said += bool(phrase)
-        wanted += bool(gold)
-        hits += overlap(words(gold), words(phrase)) >= _PHRASE_OVERLAP
-    return 2 * hits / max(1, said + wanted)
-
-
-def _evidence_figures(judged: Iterable[Judged]) -> dict[str, float]:
-    scores = [
-        evidence_score(quotes, shown)
-        for one in judged
-        for key, quotes in one.labels.evidence.items()
-        if (shown := _shown(one.assessment, key))
-    ]
-    if not scores:
-        return {}
-    return {"evidence.word_iou": fmean(iou for iou, _ in scores), "evidence.word_recall": fmean(r for _, r in scores)}
-
-
-def _shown(assessment: Assessment, key: str) -> Sequence[Evidence]:
-    if key.startswith("meddpicc."):
-        return assessment.meddpicc[key.removeprefix("meddpicc.")].evidence
-    return next((reason.evidence for reason in assessment.reasons if reason.code == key), ())
-
-
-def evidence_score(quotes: Sequence[str], shown: Sequence[Evidence]) -> tuple[float, float]:
-    """Gives word overlap and word recall of the shown evidence against the gold quote that fits best, each 0 to 1."""
-    said = words(" ".join(evidence.text for evidence in shown))
-    return (
-        max(overlap(words(quote), said) for quote in quotes),
-        max(len(words(quote) & said) / max(1, len(words(quote))) for quote in quotes),
-    )
-
-
-def words(text: str) -> set[str]:
-    """Gives the lower-case words of a text."""
-    return set("".join(char.lower() if char.isalnum() else " " for char in text).split())
-
-
-def overlap(one: set[str], other: set[str]) -> float:
-    """Gives the Jaccard overlap of two sets, 0 to 1; 0 where both are empty."""
-    return len(one & other) / len(one | other) if one and other else 0.0
-
-
-def micro_f1(pairs: Iterable[tuple[set[str], set[str]]]) -> float:
-    """Gives the F1 over all labels of gold and predicted sets; 1 where neither holds any."""
-    counts: Counter[str] = Counter()
-    for gold, found in pairs:
-        counts.update(hit=len(gold & found), said=len(found), wanted=len(gold))
-    total = counts["said"] + counts["wanted"]
-    return 2 * counts["hit"] / total if total else 1.0
-
-
-def macro_f1(pairs: Sequence[tuple[str, str]]) -> float:
-    """Gives the mean F1 over the classes that occur in gold."""
-    return fmean(
-        binary_f1([(gold == label, found == label) for gold, found in pairs]) for label in {gold for gold, _ in pairs}
-    )
-
-
-def binary_f1(pairs: Sequence[tuple[bool | None, bool]]) -> float:
-    """Gives the F1 of yes against no; 1 where neither side says yes."""
-    hits = sum(bool(gold) and found for gold, found in pairs)
-    total = sum(bool(gold) for gold, _ in pairs) + sum(found for _, found in pairs)
-    return 2 * hits / total if total else 1.0
-
-
-def expected_calibration_error(pairs: Sequence[tuple[float, bool]]) -> float:
-    """Gives the expected calibration error over ten bins of equal mass, 0 to 1.
-
-    Source: Naeini et al. 2015, "Obtaining Well Calibrated Probabilities Using Bayesian Binning".
+    Args:
+        bundle: The bundle.
+        judged: Its assessments of held-out deals.
+        record: The run it came from and the baseline's figures.
     """
-    ranked = sorted(pairs)
-    error = 0.0
-    for place in range(ECE_BINS):
-        part = ranked[place * len(ranked) // ECE_BINS : (place + 1) * len(ranked) // ECE_BINS]
-        if part:
-            gap = fmean(confidence for confidence, _ in part) - fmean(right for _, right in part)
-            error += len(part) / len(ranked) * abs(gap)
-    return error
+    groups = by_group(judged)
+    figures = {name: evaluate(group) for name, group in groups.items()}
+    measured = {"held_out": figures, "baseline": record.baseline, "settings": record.config.model_dump()}
+    bundle.path("metrics.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    write_pictures(bundle.folder, groups)
+    calibration = read_calibration(bundle.path("calibration.json"))
+    write_card(bundle.folder, manifest=bundle.manifest, calibration=calibration, record=record, figures=figures)
+    refresh_manifest(bundle.folder)
+    return figures
+
+
+def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
+    """Measures a bundle again on the deals that its run held out, writes what `write_evaluation` writes and gives the figures.
+
+    Args:
+        folder: The bundle; its `metrics.json` names the settings it was trained with.
+        corpus: The labelled files it was trained from.
+
+    Raises:
+        LossNlpError: The bundle or the corpus is unusable.
+    """
+    bundle = read_bundle(folder)
+    settings = json.loads(bundle.path("metrics.json").read_bytes())["settings"]
+    config = TrainConfig.model_validate(settings)
+    if corpus_digest(corpus) != bundle.manifest.corpus:
+        log.warning(
+            "these are not the labelled files the bundle was trained from: held-out deals may have been learned"
+        )
+    material = corpus_material(corpus, config)
+    classifier = LossClassifier(bundle)
+    judged = judge_crosswise(classifier, read_gold(classifier, material.held_out), target=config.target_precision)
+    baseline = Baseline(material.learn, material.taxonomy).evaluate(material.held_out)
+    record = RunRecord(config, len(material.learn), len(material.held_out), baseline)
+    return write_evaluation(bundle, judged, record)
+
+
+def main() -> None:
+    """Evaluates a bundle and prints its figures."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    ask = argparse.ArgumentParser(prog="python -m training.evaluate", description=main.__doc__)
+    ask.add_argument("--bundle", type=Path, default=None, help="bundle folder; default: the shipped one")
+    ask.add_argument("--corpus", type=Path, nargs="*", help="labelled JSON-lines files; default: training/corpus")
+    asked = ask.parse_args()
+    try:
+        figures = evaluate_bundle(asked.bundle or find_default_bundle(), asked.corpus or corpus_files())
+    except LossNlpError as error:
+        sys.exit(f"training.evaluate: {error.message}")
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import nncf
@@ -10,6 +9,7 @@ import openvino
 import torch
 from safetensors.numpy import save_file
 
+from lossnlp.taxonomy import Taxonomy, write_taxonomy
 from training.network import LossNetwork, TokenReader
 from training.quantize import GROUP_SIZE
 
@@ -20,7 +20,9 @@ _COMPRESSION = {
 }
 
 
-def export_network(network: LossNetwork, folder: Path, *, quantization: str, tokenizer: Path) -> None:
+def export_network(
+    network: LossNetwork, folder: Path, *, quantization: str, tokenizer: Path, taxonomy: Taxonomy
+) -> None:
     """Writes encoder, heads, tokenizer and taxonomy of a bundle; calibration and manifest come after.
 
     Args:
@@ -28,6 +30,7 @@ def export_network(network: LossNetwork, folder: Path, *, quantization: str, tok
         folder: Bundle folder, made where it is missing.
         quantization: "int4", "int8" or "none" (16-bit floats).
         tokenizer: The encoder's tokenizer.json.
+        taxonomy: The labels it was trained for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     graph = _graph(network.reader.eval())
@@ -36,8 +39,7 @@ def export_network(network: LossNetwork, folder: Path, *, quantization: str, tok
     openvino.save_model(graph, folder / "encoder.xml", compress_to_fp16=True)
     save_file({name: tensor.copy() for name, tensor in network.mixer_tensors().items()}, folder / "heads.safetensors")
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
-    taxonomy = resources.files("lossnlp").joinpath("taxonomy.yaml").read_bytes()
-    (folder / "taxonomy.yaml").write_bytes(taxonomy)
+    write_taxonomy(folder / "taxonomy.yaml", taxonomy)
 
 
 def _graph(reader: TokenReader) -> openvino.Model:

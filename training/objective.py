@@ -76,18 +76,23 @@ class Objective:
         return -pull
 
     def _segment_term(self, output: NetworkOutput, batch: Batch, examples: Sequence[Example], pairs: Tensor) -> Tensor:
-        """Teaches each segment which labels it shows; a silent segment of a present label counts less (quotes are the shortest)."""
+        """Teaches each segment which labels it shows.
+
+        A silent segment of a present label counts less (quotes are the shortest); where a label has no quote at all, nothing is taught.
+        """
         slots = self._quoted_slots
-        gold = torch.zeros(batch.n_segments, slots)
-        present = torch.zeros(batch.n_segments, slots)
+        gold, present, unquoted = (torch.zeros(batch.n_segments, slots) for _ in range(3))
         views = [view for example in examples for view in example.views]
         wanted = torch.from_numpy(
             np.stack([np.concatenate([np.asarray(view.targets[name]) for name in _MULTI]) for view in views])
         )
         present.index_add_(0, batch.members, wanted[batch.view_of])
+        lacking = wanted.clone()
         if len(pairs):
             gold[batch.segment_of[pairs[:, 2]], pairs[:, 1]] = 1.0
-        weight = torch.where((present > 0) & (gold == 0), _ABSENT_QUOTE_WEIGHT, 1.0)
+            lacking[pairs[:, 0], pairs[:, 1]] = 0.0
+        unquoted.index_add_(0, batch.members, lacking[batch.view_of])
+        weight = torch.where((present > 0) & (gold == 0), _ABSENT_QUOTE_WEIGHT, 1.0) * (unquoted == 0)
         logits = output.segment_values[:, : self._layout.n_values][:, self._first_values()]
         loss = functional.binary_cross_entropy_with_logits(
             logits, gold, weight=weight, pos_weight=self._positive, reduction="none"
@@ -98,13 +103,15 @@ class Objective:
         return torch.from_numpy(self._layout.first_value[: self._quoted_slots])
 
     def _tag_term(self, output: NetworkOutput, examples: Sequence[Example]) -> Tensor:
+        """Teaches the tags of tokens; counted by tagged tokens and deals, so that the many others of a long call do not hide them."""
         rivals = torch.from_numpy(np.concatenate([example.rival_tags for example in examples]))
         revisit = torch.from_numpy(np.concatenate([example.revisit_tags for example in examples]))
-        named = functional.cross_entropy(output.tags[:, :_N_RIVAL_TAGS], rivals)
+        named = functional.cross_entropy(output.tags[:, :_N_RIVAL_TAGS], rivals, reduction="sum")
         when = functional.binary_cross_entropy_with_logits(
-            output.tags[:, _N_RIVAL_TAGS], revisit, pos_weight=self._positive
+            output.tags[:, _N_RIVAL_TAGS], revisit, pos_weight=self._positive, reduction="sum"
         )
-        return 5 * named + 5 * when
+        n_rival, n_revisit = int((rivals > 0).sum()), int((revisit > 0).sum())
+        return named / (n_rival + len(examples)) + when / (n_revisit + len(examples))
 
 
 def _masked_cross_entropy(logits: Tensor, gold: Tensor, smoothing: float) -> Tensor:

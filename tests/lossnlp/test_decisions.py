@@ -22,9 +22,8 @@ def view(primary: str, applies: dict[str, float] | None = None) -> View:
     logits[layout.outputs["primary"].start + TAXONOMY.codes.index(primary)] = 4.0
     for code, logit in (applies or {}).items():
         logits[layout.outputs["reasons"].start + TAXONOMY.codes.index(code)] = logit
-    return View(
-        np.array([0]), ViewReading(logits=logits, weights=np.ones((1, layout.n_slots), np.float32)), has_buyer=True
-    )
+    weights = np.ones((1, layout.n_slots), np.float32)
+    return View("note", np.array([0]), ViewReading(logits=logits, weights=weights), has_buyer=True)
 
 
 def applying(seen: View, calibration: Calibration | None = None) -> list[str]:

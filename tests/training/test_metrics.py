@@ -5,7 +5,7 @@ import pytest
 
 from training.agreement import agreement, cohen_kappa
 from training.calibrate import best_cut, fit_curve, fit_temperature, threshold_for
-from training.evaluate import binary_f1, expected_calibration_error, macro_f1, micro_f1
+from training.metrics import binary_f1, expected_calibration_error, macro_f1, micro_f1
 
 
 def test_f1_figures_follow_their_definitions() -> None:
