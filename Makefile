@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train corpus-check bench clean
+.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,15 @@ fix: $(VENV)/.dev  ## mend format and what lint can mend
 
 train: $(VENV)/.dev  ## train a model bundle from training/corpus into runs/bundle
 	$(BIN)/python -m training.train
+
+evaluate: $(VENV)/.dev  ## measure the shipped bundle on its held-out deals; rebuilds card and pictures
+	$(BIN)/python -m training.evaluate
+
+behaviour: $(VENV)/.dev  ## check what the shipped bundle must read right and what must change nothing
+	$(BIN)/python -m training.behaviour --failures
+
+compare: $(VENV)/.dev  ## measure the shipped bundle beside simpler peers; GOLD="files" for other labelled deals
+	$(BIN)/python -m benchmarks.compare $(GOLD)
 
 corpus-check: $(VENV)/.dev  ## check the training corpus
 	$(BIN)/python -m training.corpus_check

@@ -20,6 +20,7 @@ from lossnlp.assessment import Assessment
 from lossnlp.classifier import LossClassifier
 from lossnlp.deal import Deal, Frozen
 from lossnlp.errors import LossNlpError
+from lossnlp.taxonomy import Taxonomy
 
 _CLOSED_ON = "2026-11-20"
 _SEED = 5
@@ -125,6 +126,11 @@ def read_behaviour() -> Behaviour:
     """Gives the list that ships with the training code."""
     text = resources.files("training").joinpath("behaviour.yaml").read_text(encoding="utf-8")
     return Behaviour.model_validate(yaml.safe_load(text))
+
+
+def is_checkable(taxonomy: Taxonomy) -> bool:
+    """Says whether a bundle's labels are those that the checks are about."""
+    return set(read_behaviour().capability.notes) <= set(taxonomy.codes)
 
 
 def check_behaviour(classifier: LossClassifier, behaviour: Behaviour) -> list[Outcome]:

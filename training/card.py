@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lossnlp.bundle import Manifest
 from lossnlp.calibration import Calibration
+from training.behaviour import Outcome
 from training.config import TrainConfig
 from training.pictures import RELIABILITY, RISK_COVERAGE
 
@@ -54,13 +55,26 @@ class RunRecord:
     baseline: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a bundle.
+
+    Args:
+        figures: Figures on held-out deals, by group of deals.
+        behaviour: How the checks of behaviour went; empty for a bundle with other labels than theirs.
+    """
+
+    figures: Mapping[str, Mapping[str, float]]
+    behaviour: Sequence[Outcome] = ()
+
+
 def write_card(
     folder: Path,
     *,
     manifest: Manifest,
     calibration: Calibration,
     record: RunRecord,
-    figures: Mapping[str, Mapping[str, float]],
+    measured: Measured,
 ) -> None:
     """Writes MODEL_CARD.md into a bundle folder.
 
@@ -69,7 +83,7 @@ def write_card(
         manifest: Its manifest.
         calibration: Its thresholds.
         record: The run.
-        figures: The model's figures on held-out deals, by group of deals.
+        measured: What was measured of the bundle.
     """
     config = record.config
     head = _INTRO.format(
@@ -84,13 +98,9 @@ def write_card(
         learned=record.learned,
         held_out=record.held_out,
     )
-    parts = [
-        head,
-        _figures(figures, record.baseline),
-        _PICTURES,
-        _thresholds(calibration, config.target_precision),
-        _LIMITS,
-    ]
+    parts = [head, _figures(measured.figures, record.baseline), _PICTURES]
+    parts += [_behaviour(measured.behaviour)] if measured.behaviour else []
+    parts += [_thresholds(calibration, config.target_precision), _LIMITS]
     (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -107,6 +117,15 @@ def _figures(figures: Mapping[str, Mapping[str, float]], baseline: Mapping[str, 
         "phrases; the sentence that shares most rare words with the deal's label for evidence. It is measured on all held-out deals.\n"
     )
     return "## Figures on held-out deals\n\n" + note + "\n" + _table(["figure", *groups, "baseline"], rows)
+
+
+def _behaviour(outcomes: Sequence[Outcome]) -> str:
+    rows = [[one.kind, one.name, f"{one.passed} of {one.total}"] for one in outcomes]
+    note = (
+        "Plain notes that have to be read right, changes that have to leave primary reason and attribution as they are, and "
+        "additions that have to move a value one way (`python -m training.behaviour`).\n"
+    )
+    return "## Behaviour\n\n" + note + "\n" + _table(["kind", "what", "held"], rows)
 
 
 def _thresholds(calibration: Calibration, target: float) -> str:

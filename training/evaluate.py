@@ -16,8 +16,9 @@ from lossnlp.calibration import read_calibration
 from lossnlp.classifier import LossClassifier
 from lossnlp.errors import LossNlpError
 from training.baseline import Baseline
+from training.behaviour import check_behaviour, is_checkable, read_behaviour
 from training.calibrate import ReadDealGold, calibrate, judge
-from training.card import RunRecord, write_card
+from training.card import Measured, RunRecord, write_card
 from training.config import TrainConfig
 from training.corpus import LabelledDeal, corpus_digest, corpus_files
 from training.material import corpus_material
@@ -77,7 +78,9 @@ def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord
     bundle.path("metrics.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     write_pictures(bundle.folder, groups)
     calibration = read_calibration(bundle.path("calibration.json"))
-    write_card(bundle.folder, manifest=bundle.manifest, calibration=calibration, record=record, figures=figures)
+    outcomes = check_behaviour(LossClassifier(bundle), read_behaviour()) if is_checkable(bundle.taxonomy) else []
+    found = Measured(figures, outcomes)
+    write_card(bundle.folder, manifest=bundle.manifest, calibration=calibration, record=record, measured=found)
     refresh_manifest(bundle.folder)
     return figures
 

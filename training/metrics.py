@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import fmean
 
 from lossnlp.assessment import Assessment, Evidence
+from lossnlp.segments import read_deal
+from lossnlp.stated import stated_codes
+from lossnlp.taxonomy import get_default_taxonomy
 from training.corpus import LabelledDeal, Labels
 
 ECE_BINS = 10
@@ -65,7 +68,13 @@ def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
     if sure:
         figures["primary.accepted_precision"] = fmean(sure)
     return (
-        figures | _note_figures(judged) | _conflict_figures(judged) | _evidence_figures(judged) | _role_figures(judged)
+        figures
+        | _note_figures(judged)
+        | _conflict_figures(judged)
+        | _stated_figures(judged)
+        | _evidence_figures(judged)
+        | _role_figures(judged)
+        | _speaker_figures(judged)
     )
 
 
@@ -98,6 +107,31 @@ def _note_figures(judged: Sequence[Judged]) -> dict[str, float]:
         "external_only.f1": binary_f1(external),
         "insufficient_detail.f1": binary_f1(detail),
     }
+
+
+def _stated_figures(judged: Sequence[Judged]) -> dict[str, float]:
+    """Gives the F1 of the flag that the CRM's stated reason is none of the gold reasons."""
+    pairs = [
+        (not set(stated) & set(one.labels.reasons), bool(one.assessment.flags.stated_reason_conflict.value))
+        for one in judged
+        if (stated := stated_codes(one.gold.deal.stated_reason, get_default_taxonomy()))
+    ]
+    return {"stated_reason_conflict.f1": binary_f1(pairs)} if pairs else {}
+
+
+def _speaker_figures(judged: Sequence[Judged]) -> dict[str, float]:
+    """Gives the share of turns whose speaker was given the right role; a turn is what one voice says without a break."""
+    right: list[bool] = []
+    for one in judged:
+        gold = {(who.document_id, who.speaker): who.role for who in one.gold.speakers}
+        voices = ((segment.document_id, segment.speaker, segment.role) for segment in read_deal(one.gold.deal).segments)
+        turns = (voice for voice, _ in groupby(voices))
+        right += [
+            gold[document, speaker] == role
+            for document, speaker, role in turns
+            if speaker is not None and (document, speaker) in gold
+        ]
+    return {"speakers.turn_accuracy": fmean(right)} if right else {}
 
 
 def _conflict_figures(judged: Sequence[Judged]) -> dict[str, float]:

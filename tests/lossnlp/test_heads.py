@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lossnlp.heads import Layout, Mixer, SegmentReadings, pool_segments, pool_view, read_view
+from lossnlp.heads import STRONGEST, Layout, Mixer, SegmentReadings, pool_segments, pool_view, read_view
 
 LAYOUT = Layout(reasons=("price", "timing", "unknown"), elements=("champion",))
 
@@ -53,3 +53,15 @@ def test_no_segments_give_empty_readings() -> None:
         0,
         LAYOUT.n_slots,
     )
+
+
+def test_only_the_strongest_segments_are_read() -> None:
+    rng = np.random.default_rng(4)
+    tokens = rng.normal(size=(40, LAYOUT.width)).astype(np.float32)
+    tokens[:, 0] = 0.0
+    tokens[11, 0] = 1.0
+    many = pool_segments(tokens, np.arange(40), LAYOUT)
+    _, weights = pool_view(many, np.arange(40), sources=(False, True), layout=LAYOUT)
+    assert int((weights[:, 1] > 0).sum()) == STRONGEST
+    assert weights[11, 0] == weights[:, 0].max()
+    assert weights.sum(axis=0).tolist() == pytest.approx([1.0] * LAYOUT.n_slots, abs=1e-5)

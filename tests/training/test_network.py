@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lossnlp.heads import Layout, Mixer, pool_segments, read_view
+from lossnlp.heads import STRONGEST, Layout, Mixer, pool_segments, read_view
 from training.config import TrainConfig
 from training.corpus import LabelledDeal
 from training.encoders import make_small_encoder
 from training.examples import ExampleMaker
-from training.network import LossNetwork, make_batch
+from training.network import LossNetwork, SharedDropout, keep_strongest, make_batch
 from training.objective import Objective
 from training.quantize import on_4_bit_weights, quantizable_weights, rounded_to_4_bit
 
@@ -77,3 +77,21 @@ def test_full_weights_return_after_a_step(network: LossNetwork) -> None:
     with on_4_bit_weights(weights):
         assert not torch.equal(weights[0], before[0])
     assert all(torch.equal(weight, old) for weight, old in zip(weights, before, strict=True))
+
+
+def test_strongest_rows_of_each_group_stay() -> None:
+    scores = torch.randn(20, 3)
+    groups = torch.tensor([0] * 4 + [1] * 16)
+    kept = keep_strongest(scores, groups=(groups, 2))
+    assert torch.equal(kept[:4], scores[:4])
+    for slot in range(3):
+        strongest = scores[4:, slot].topk(STRONGEST).indices
+        assert set((kept[4:, slot] > -1e8).nonzero()[:, 0].tolist()) == set(strongest.tolist())
+
+
+def test_shared_dropout_drops_whole_columns() -> None:
+    torch.manual_seed(1)
+    dropped = SharedDropout(0.5)(torch.ones(2, 5, 64))
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(SharedDropout(0.5).eval()(dropped), dropped)

@@ -1,0 +1,1 @@
+"""Benchmarks: speed, memory and quality beside named peers, measured in the same run."""

@@ -1,0 +1,1 @@
+"""Peers: what a user would try instead of lossnlp, each answering the same deals."""
