@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
 
 from lossnlp.assessment import Competitor, Evidence, RivalRole, Speaker
 from lossnlp.competitors import RivalFinder
@@ -38,6 +41,8 @@ _LEADING = re.compile(r"(?:(?:to|with|from|by|at|on|via|vs|and|over|for|the|a|an
 # take nothing away.
 _TELLING: tuple[RivalRole, ...] = ("won", "incumbent", "mentioned")
 _TELLING_CONFIDENCE = 0.5
+# What the rep names again and again in a call is what the rep sells; both chosen on deals that the network had not learned from.
+_OWN_MENTIONS, _OWN_SHARE = 3, 0.3
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,26 @@ class _Sighting:
     quote: Evidence
     role: RivalRole
     confidence: float
+
+
+@dataclass(frozen=True)
+class _Mentions:
+    """All places of a deal where a name stands.
+
+    Args:
+        named: Mean probability that it is a rival's name there, 0 to 1; None where the network read none of them.
+        spoken: Places in calls, interviews and mails.
+        by_rep: Those of them where a rep speaks.
+    """
+
+    named: float | None
+    spoken: int
+    by_rep: int
+
+    @property
+    def is_own(self) -> bool:
+        """Says whether the name is likely the seller's own."""
+        return self.by_rep >= _OWN_MENTIONS and self.by_rep >= _OWN_SHARE * self.spoken
 
 
 class RivalRules:
@@ -61,6 +86,10 @@ class RivalRules:
         self.own_names = tuple(own_names)
         self._configured = frozenset(name.casefold() for name in configured)
         self._finder = RivalFinder(configured)
+
+    def is_configured(self, name: str) -> bool:
+        """Says whether an installation named this rival itself."""
+        return name in self._configured
 
     def sightings(self, segments: Sequence[Segment]) -> Iterator[_Sighting]:
         """Gives what the rules find in the segments."""
@@ -113,12 +142,40 @@ def find_rivals(
     known = _Known.of(deal, read.speakers, rules.own_names)
     found = []
     for name in dict.fromkeys((*by_network, *by_rules)):
-        seen = (by_network.get(name, []), by_rules.get(name, []))
-        doubts = [1 - max((sighting.confidence for sighting in one), default=0.0) for one in seen]
-        confidence = 1 - doubts[0] * doubts[1]
-        if confidence >= cut and name not in _NEVER and not known.holds(name):
-            found.append(_competitor(_most_telling([*seen[0], *seen[1]]), confidence))
+        if name in _NEVER or known.holds(name):
+            continue
+        tags, ruling = by_network.get(name, []), by_rules.get(name, [])
+        mentions = _find_mentions(name, read.segments, tokens)
+        confidence = 1 - (1 - _tagged_confidence(tags, mentions)) * (1 - _surest(ruling))
+        if confidence >= cut and not (mentions.is_own and not rules.is_configured(name)):
+            found.append(_competitor(_most_telling([*tags, *ruling]), confidence))
     return tuple(found)
+
+
+def _surest(sightings: Sequence[_Sighting]) -> float:
+    return max((sighting.confidence for sighting in sightings), default=0.0)
+
+
+def _tagged_confidence(tags: Sequence[_Sighting], mentions: _Mentions) -> float:
+    """Gives the network's confidence in a name: that of its surest place, tempered by all the others where the name stands."""
+    surest = _surest(tags)
+    return surest if mentions.named is None else float(np.sqrt(surest * mentions.named))
+
+
+def _find_mentions(name: str, segments: Sequence[Segment], tokens: TokenTags) -> _Mentions:
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+    named = 1 - tokens.rivals[:, 0]
+    shares: list[float] = []
+    spoken = by_rep = 0
+    for index, segment in enumerate(segments):
+        for match in pattern.finditer(segment.text):
+            low, high = np.searchsorted(tokens.segments, [index, index + 1])
+            spans = tokens.spans[low:high]
+            hit = (spans[:, 0] < match.end()) & (spans[:, 1] > match.start())
+            shares += [float(named[low:high][hit].mean())] if hit.any() else []
+            spoken += segment.kind != "rep_note"
+            by_rep += segment.kind != "rep_note" and segment.role == "rep"
+    return _Mentions(fmean(shares) if shares else None, spoken, by_rep)
 
 
 def _as_ruled(tagged: _Sighting, ruled: Sequence[_Sighting]) -> _Sighting:

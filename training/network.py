@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from lossnlp.heads import POSITION_SCALE, STRONGEST, Layout
 from training.examples import Example
 
 HIDDEN = 128
+TOKENS_AT_ONCE = 3072
 
 
 @dataclass(frozen=True)
@@ -215,14 +217,21 @@ class TokenReader(nn.Module):
 
 
 class LossNetwork(nn.Module):
-    """The whole network for a layout of labels."""
+    """The whole network for a layout of labels.
+
+    Args:
+        encoder: A transformers encoder.
+        layout: The labels.
+        tokens_at_once: Tokens whose intermediate values are kept for the backward pass.
+    """
 
     owners: Tensor
     first_value: Tensor
 
-    def __init__(self, encoder: PreTrainedModel, layout: Layout) -> None:
+    def __init__(self, encoder: PreTrainedModel, layout: Layout, *, tokens_at_once: int = TOKENS_AT_ONCE) -> None:
         super().__init__()
         self.layout = layout
+        self.tokens_at_once = tokens_at_once
         self.reader = TokenReader(encoder, layout.width)
         self.mixing = Mixing(layout)
         self.register_buffer("owners", torch.from_numpy(layout.owners), persistent=False)
@@ -231,8 +240,20 @@ class LossNetwork(nn.Module):
     def forward(self, batch: Batch) -> NetworkOutput:
         """Gives the readings of a batch."""
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
-            read = self.reader(batch.ids, batch.mask)
+            read = self._read(batch.ids, batch.mask)
         return self.pool(read.float().flatten(0, 1)[batch.owned], batch)
+
+    def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Gives the reader's output; of a long deal some windows at a time, computed anew in the backward pass to save memory.
+
+        Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+        """
+        rows = max(1, self.tokens_at_once // ids.shape[1])
+        if not self.training or len(ids) <= rows:
+            whole: Tensor = self.reader(ids, mask)
+            return whole
+        parts = zip(torch.split(ids, rows), torch.split(mask, rows), strict=True)
+        return torch.cat([checkpoint(self.reader, *part, use_reentrant=False) for part in parts])
 
     def pool(self, tokens: Tensor, batch: Batch) -> NetworkOutput:
         """Gives the readings of a batch from its owned tokens' output, shape (tokens, width)."""

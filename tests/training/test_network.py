@@ -95,3 +95,20 @@ def test_shared_dropout_drops_whole_columns() -> None:
     assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(SharedDropout(0.5).eval()(dropped), dropped)
+
+
+def test_long_deals_learn_the_same_in_parts(layout: Layout, maker: ExampleMaker, call: LabelledDeal) -> None:
+    examples = [maker.make(call)] * 3
+    batch = make_batch(examples, pad_id=1)
+    gradients = []
+    for tokens_at_once in (100_000, batch.ids.shape[1] * 2):
+        torch.manual_seed(5)
+        network = LossNetwork(make_small_encoder(30_527), layout, tokens_at_once=tokens_at_once).train()
+        for module in network.modules():
+            if isinstance(module, SharedDropout):
+                module.share = 0.0
+        terms = Objective(TrainConfig(), layout)(network(batch), batch, examples)
+        loss = torch.stack(list(terms.values())).sum()
+        gradients.append(torch.autograd.grad(loss, network.reader.head.weight)[0])
+    whole, parts = gradients
+    assert float((whole - parts).norm() / whole.norm()) < 0.02
