@@ -114,7 +114,7 @@ def _figures(figures: Mapping[str, Mapping[str, float]], baseline: Mapping[str, 
         "Measured on the held-out deals with the exported weights. Calibration and thresholds were fitted on one half and "
         "measured on the other, both ways round. The baseline stands for what can be had without a network: TF-IDF with logistic "
         "regression, learned from the same deals, for what is chosen; the shipped word rules alone for rivals and come-back "
-        "phrases; the sentence that shares most rare words with the deal's label for evidence. It is measured on all held-out deals.\n"
+        "phrases; the sentence that speaks loudest for the chosen reason for evidence. It is measured on all held-out deals.\n"
     )
     return "## Figures on held-out deals\n\n" + note + "\n" + _table(["figure", *groups, "baseline"], rows)
 

@@ -15,7 +15,7 @@ RELIABILITY = "reliability.png"
 RISK_COVERAGE = "risk_coverage.png"
 _INCHES = (6.4, 4.8)
 _DOTS_PER_INCH = 100
-_FEWEST = 20
+_FEWEST_RANKED, _FEWEST_BINNED = 20, 100
 
 
 def write_pictures(folder: Path, groups: Mapping[str, Sequence[Judged]]) -> None:
@@ -23,11 +23,12 @@ def write_pictures(folder: Path, groups: Mapping[str, Sequence[Judged]]) -> None
 
     Args:
         folder: Where the two PNG files go.
-        groups: Assessments with gold labels, by kind of deal; groups under 20 deals say too little and are left out.
+        groups: Assessments with gold labels, by kind of deal; a curve needs 20 deals, ten bins need 100.
     """
-    sure = {name: _ranked(judged) for name, judged in groups.items() if len(judged) >= _FEWEST}
-    _write(folder / RELIABILITY, _draw_reliability, sure)
-    _write(folder / RISK_COVERAGE, _draw_risk_coverage, sure)
+    ranked = {name: _ranked(judged) for name, judged in groups.items() if len(judged) >= _FEWEST_RANKED}
+    binned = {name: pairs for name, pairs in ranked.items() if len(pairs) >= _FEWEST_BINNED}
+    _write(folder / RELIABILITY, _draw_reliability, binned)
+    _write(folder / RISK_COVERAGE, _draw_risk_coverage, ranked)
 
 
 Ranked = list[tuple[float, bool]]

@@ -27,6 +27,7 @@ def test_shipped_bundle_is_whole_and_small() -> None:
         ".json",
         ".yaml",
         ".md",
+        ".png",
     }
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.acceptance import threshold_for
 from training.agreement import agreement, cohen_kappa
-from training.calibrate import best_cut, fit_curve, fit_temperature, threshold_for
+from training.calibrate import best_cut, fit_curve, fit_temperature
 from training.metrics import binary_f1, expected_calibration_error, macro_f1, micro_f1
 
 
