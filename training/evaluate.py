@@ -14,7 +14,7 @@ from tqdm import tqdm
 from lossnlp.bundle import Bundle, find_default_bundle, read_bundle, refresh_manifest
 from lossnlp.calibration import read_calibration
 from lossnlp.classifier import LossClassifier
-from lossnlp.errors import LossNlpError
+from lossnlp.errors import BundleError, LossNlpError
 from training.baseline import Baseline
 from training.behaviour import check_behaviour, is_checkable, read_behaviour
 from training.calibrate import ReadDealGold, calibrate, judge
@@ -96,8 +96,7 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
         LossNlpError: The bundle or the corpus is unusable.
     """
     bundle = read_bundle(folder)
-    settings = json.loads(bundle.path("metrics.json").read_bytes())["settings"]
-    config = TrainConfig.model_validate(settings)
+    config = _settings_of(bundle)
     if corpus_digest(corpus) != bundle.manifest.corpus:
         log.warning(
             "these are not the labelled files the bundle was trained from: held-out deals may have been learned"
@@ -108,6 +107,14 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
     baseline = Baseline(material.learn, material.taxonomy).evaluate(material.held_out)
     record = RunRecord(config, len(material.learn), len(material.held_out), baseline)
     return write_evaluation(bundle, judged, record)
+
+
+def _settings_of(bundle: Bundle) -> TrainConfig:
+    """Gives the settings a bundle was trained with, out of its metrics.json."""
+    try:
+        return TrainConfig.model_validate(json.loads(bundle.path("metrics.json").read_bytes())["settings"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{bundle.folder}: metrics.json does not name the run's settings; train it anew.") from error
 
 
 def main() -> None:

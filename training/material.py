@@ -24,6 +24,7 @@ _HELD_OUT_NAMES = ("val", "dev", "held_out")
 _TEST_NAMES = ("test",)
 _SEPARATOR = ";"
 _GROUP = "labels"
+_PARTS = ("learn", "held_out", "test")
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,6 @@ def folder_material(folder: Path, taxonomy: Path | None, config: TrainConfig) ->
     if not held_out:
         learn, held_out = split_held_out(learn, share=config.held_out, seed=config.seed)
     return Material(learn, held_out, parts["test"], known, corpus_digest(files))
-
-
-_PARTS = ("learn", "held_out", "test")
 
 
 def _part(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,6 +52,16 @@ def call_row() -> dict[str, Any]:
         "sources": {"note": note, "buyer": buyer},
         "labels": whole,
     }
+
+
+@pytest.fixture
+def make_note_row() -> Callable[..., dict[str, Any]]:
+    return note_row
+
+
+@pytest.fixture
+def make_call_row() -> Callable[[], dict[str, Any]]:
+    return call_row
 
 
 @pytest.fixture
