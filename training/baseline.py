@@ -18,13 +18,13 @@ from sklearn.pipeline import FeatureUnion
 
 from lossnlp.assessment import Assessment, Competitor, Evidence
 from lossnlp.competitors import RivalFinder
-from lossnlp.deal import Deal, Document
+from lossnlp.deal import Deal
 from lossnlp.lines import read_request
 from lossnlp.revisit import find_revisit_phrases
 from lossnlp.segments import split_sentences
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from training.answers import Answer, as_assessment
-from training.corpus import LabelledDeal, Labels, corpus_files, is_note, read_corpus
+from training.corpus import LabelledDeal, Labels, corpus_files, is_note, numbered_texts, read_corpus
 from training.metrics import Judged, evaluate
 
 _STRENGTH = 10.0
@@ -92,7 +92,12 @@ class Baseline:
     def _conflict(self, deal: Deal) -> bool | None:
         """Gives whether the note's likeliest reason is missing among those of the other documents."""
         texts = [
-            "\n".join(text for document in deal.documents if is_note(document) == wanted for text in texts_of(document))
+            "\n".join(
+                text
+                for document in deal.documents
+                if is_note(document) == wanted
+                for _, text in numbered_texts(document)
+            )
             for wanted in (True, False)
         ]
         if not all(texts):
@@ -106,7 +111,7 @@ class Baseline:
         places = [
             Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
             for document in deal.documents
-            for turn, text in _numbered(document)
+            for turn, text in numbered_texts(document)
             for start, end in split_sentences(text)
         ]
         scores = self._primary.decision_function(self._features.transform([place.text for place in places]))
@@ -115,7 +120,7 @@ class Baseline:
     def _competitors(self, deal: Deal) -> Iterator[Competitor]:
         seen: set[str] = set()
         for document in deal.documents:
-            for turn, text in _numbered(document):
+            for turn, text in numbered_texts(document):
                 for rival in self._rivals.find(text, account=deal.account):
                     if rival.name.casefold() not in seen:
                         seen.add(rival.name.casefold())
@@ -124,24 +129,14 @@ class Baseline:
                         yield Competitor.model_validate({**place, **said, "confidence": rival.confidence})
 
 
-def texts_of(document: Document) -> list[str]:
-    """Gives the text of a document, or that of each of its turns."""
-    return [document.text or ""] if document.turns is None else [turn.text for turn in document.turns]
-
-
 def text_of(deal: Deal) -> str:
     """Gives all words of a deal, documents one after the other."""
-    return "\n".join(text for document in deal.documents for text in texts_of(document))
-
-
-def _numbered(document: Document) -> list[tuple[int | None, str]]:
-    texts = texts_of(document)
-    return [(None, texts[0])] if document.turns is None else list(enumerate(texts))
+    return "\n".join(text for document in deal.documents for _, text in numbered_texts(document))
 
 
 def _phrases(deal: Deal) -> Iterator[Evidence]:
     for document in deal.documents:
-        for turn, text in _numbered(document):
+        for turn, text in numbered_texts(document):
             for start, end in find_revisit_phrases(text):
                 yield Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lossnlp.heads import ATTRIBUTIONS, RIVAL_TAGS, WINBACKS, Layout
 from lossnlp.segments import Segment, read_deal
 from lossnlp.windows import Window, WindowMaker
-from training.corpus import LabelledDeal, Labels
+from training.corpus import LabelledDeal, Labels, numbered_texts
 
 IGNORE = -100
 _RIVAL_OUTSIDE = 0
@@ -172,10 +172,7 @@ def _find_words(text: str, wanted: str) -> Iterator[tuple[int, int]]:
 
 def _texts(labelled: LabelledDeal) -> Iterator[tuple[str, int | None, str]]:
     for document in labelled.deal.documents:
-        if document.turns is None:
-            yield document.id, None, document.text or ""
-        else:
-            yield from ((document.id, index, turn.text) for index, turn in enumerate(document.turns))
+        yield from ((document.id, turn, text) for turn, text in numbered_texts(document))
 
 
 def _quoted_rows(labelled: LabelledDeal, quote: str, places: _TokenPlaces) -> list[int]:
