@@ -57,6 +57,11 @@ class Layout:
         """Number of slots, which is the number of attention columns."""
         return len(self.slots)
 
+    @property
+    def n_yes_or_no(self) -> int:
+        """Number of the first slots, each of which answers yes or no and can be shown by a quote: reasons, gaps, covered, own doing."""
+        return len(self.reasons) + 2 * len(self.elements) + 1
+
     @cached_property
     def owners(self) -> NDArray[np.int64]:
         """The slot of each value column, shape (values,)."""

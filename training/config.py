@@ -33,6 +33,7 @@ class TrainConfig(Frozen):
     Args:
         encoder: Folder or model-hub name of a transformers encoder.
         layers: Encoder layers kept, from the bottom; 0 keeps all.
+        frozen_layers: How many of the lowest of them stay as they are.
         epochs: Passes over the corpus.
         quantized_epochs: How many of the last ones learn on weights as they will be stored (4-bit storage only).
         batch_deals: Most deals in a step.
@@ -54,9 +55,10 @@ class TrainConfig(Frozen):
 
     encoder: str = "sentence-transformers/all-mpnet-base-v2"
     layers: int = Field(default=8, ge=0)
+    frozen_layers: int = Field(default=0, ge=0)
     epochs: int = Field(default=5, ge=1)
     quantized_epochs: int = Field(default=2, ge=0)
-    batch_deals: int = Field(default=16, ge=1)
+    batch_deals: int = Field(default=8, ge=1)
     batch_tokens: int = Field(default=4096, ge=512)
     encoder_lr: float = Field(default=5e-5, gt=0)
     head_lr: float = Field(default=2e-3, gt=0)

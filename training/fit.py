@@ -159,9 +159,9 @@ def _warm_then_down(total: int, warmup: float) -> Callable[[int], float]:
 
 def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[str, object]]:
     """Gives encoder and heads at their own rates; the embedding table is frozen (half the work, and rare words keep their sense)."""
-    table = network.reader.encoder.get_input_embeddings()
-    for parameter in table.parameters():
-        parameter.requires_grad = False
+    encoder = network.reader.encoder
+    for frozen in (encoder.get_input_embeddings(), *encoder.encoder.layer[: config.frozen_layers]):
+        frozen.requires_grad_(False)
     groups: list[dict[str, object]] = []
     for is_encoder, rate in ((True, config.encoder_lr), (False, config.head_lr)):
         for is_matrix in (True, False):

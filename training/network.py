@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from lossnlp.heads import POSITION_SCALE, STRONGEST, Layout
+from lossnlp.heads import POSITION_SCALE, RIVAL_TAGS, STRONGEST, Layout
 from training.examples import Example
 
 HIDDEN = 128
 TOKENS_AT_ONCE = 3072
+RARE_LABEL = -2.0
+RARE_TAG = -5.0
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,26 @@ class TokenReader(nn.Module):
         self.dropout = SharedDropout(0.1)
         _share_dropout(encoder)
         nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Gives attention, values and tags of each token, shape (windows, length, width), float32."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         read: Tensor = self.head(self.dropout(hidden).float())
         return read
+
+
+def _begin_rare(bias: nn.Parameter, layout: Layout) -> None:
+    """Lets every label and tag begin as rare as it is, so that the first steps are not spent on learning that.
+
+    Source: Lin et al. 2017, "Focal Loss for Dense Object Detection", section 3.3.
+    """
+    values = bias.data[layout.n_slots : layout.n_slots + layout.n_values]
+    tags = bias.data[layout.n_slots + layout.n_values :]
+    is_yes_or_no = torch.from_numpy(layout.first_value[: layout.n_yes_or_no])
+    values[is_yes_or_no] = RARE_LABEL
+    tags[1 : len(RIVAL_TAGS)] = RARE_TAG
+    tags[-1] = RARE_TAG
 
 
 class LossNetwork(nn.Module):
@@ -233,6 +249,7 @@ class LossNetwork(nn.Module):
         self.layout = layout
         self.tokens_at_once = tokens_at_once
         self.reader = TokenReader(encoder, layout.width)
+        _begin_rare(self.reader.head.bias, layout)
         self.mixing = Mixing(layout)
         self.register_buffer("owners", torch.from_numpy(layout.owners), persistent=False)
         self.register_buffer("first_value", torch.from_numpy(layout.first_value), persistent=False)

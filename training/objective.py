@@ -31,8 +31,7 @@ class Objective:
         self._config = config
         self._layout = layout
         self._positive = torch.tensor(config.positive_weight)
-        n = len(layout.reasons) + 2 * len(layout.elements) + 1
-        self._quoted_slots = n
+        self._quoted_slots = layout.n_yes_or_no
 
     def __call__(self, output: NetworkOutput, batch: Batch, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Gives each term of the loss, weighted; their sum is what to minimise."""
