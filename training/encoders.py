@@ -119,11 +119,25 @@ def make_small_encoder(tokenizer_size: int) -> PreTrainedModel:
     return encoder
 
 
+def layers_of(encoder: PreTrainedModel) -> nn.ModuleList:
+    """Gives the layers of an encoder built like BERT, lowest first.
+
+    Raises:
+        EncoderError: It is built otherwise.
+    """
+    try:
+        layers = encoder.get_submodule("encoder.layer")
+    except AttributeError:
+        layers = None
+    if not isinstance(layers, nn.ModuleList):
+        raise EncoderError("The encoder has no list of layers as BERT and MPNet have; choose another.", field="encoder")
+    return layers
+
+
 def _cut(encoder: PreTrainedModel, layers: int) -> PreTrainedModel:
-    body = encoder.get_submodule("encoder")
-    stack = body.get_submodule("layer")
-    if isinstance(stack, nn.ModuleList) and 0 < layers < len(stack):
-        body.layer = stack[:layers]
+    stack = layers_of(encoder)
+    if 0 < layers < len(stack):
+        encoder.get_submodule("encoder").layer = stack[:layers]
         encoder.config.num_hidden_layers = layers
     return encoder
 

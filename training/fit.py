@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from training.config import TrainConfig
+from training.encoders import layers_of
 from training.examples import Example
 from training.network import LossNetwork, make_batch
 from training.objective import Objective
@@ -160,8 +161,8 @@ def _warm_then_down(total: int, warmup: float) -> Callable[[int], float]:
 def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[str, object]]:
     """Gives encoder and heads at their own rates; the embedding table is frozen (half the work, and rare words keep their sense)."""
     encoder = network.reader.encoder
-    for frozen in (encoder.get_input_embeddings(), *encoder.encoder.layer[: config.frozen_layers]):
-        frozen.requires_grad_(False)
+    for frozen in (encoder.get_input_embeddings(), *layers_of(encoder)[: config.frozen_layers]):
+        frozen.requires_grad_(requires_grad=False)
     groups: list[dict[str, object]] = []
     for is_encoder, rate in ((True, config.encoder_lr), (False, config.head_lr)):
         for is_matrix in (True, False):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
@@ -19,7 +20,7 @@ from lossnlp.heads import POSITION_SCALE, RIVAL_TAGS, STRONGEST, Layout
 from training.examples import Example
 
 HIDDEN = 128
-TOKENS_AT_ONCE = 3072
+TOKENS_AT_ONCE = 2048
 RARE_LABEL = -2.0
 RARE_TAG = -5.0
 
@@ -146,6 +147,22 @@ def keep_strongest(scores: Tensor, *, groups: tuple[Tensor, int]) -> Tensor:
     return torch.where(scores >= floor[index], scores, torch.full_like(scores, -1e9))
 
 
+def like_length(lengths: Tensor, *, tokens_at_once: int) -> list[Tensor]:
+    """Gives the numbers of the windows in parts of like length, longest first, each part within the bound where it can be.
+
+    Args:
+        lengths: Tokens of each window, shape (windows,).
+        tokens_at_once: Most tokens in a part, padding included.
+    """
+    order = torch.argsort(lengths, descending=True, stable=True)
+    parts, low = [], 0
+    while low < len(order):
+        rows = max(1, tokens_at_once // int(lengths[order[low]]))
+        parts.append(order[low : low + rows])
+        low += rows
+    return parts
+
+
 class SharedDropout(nn.Module):
     """Dropout that drops the same columns for all tokens of a window: a mask a window instead of a mask a token, so nearly free.
 
@@ -261,16 +278,23 @@ class LossNetwork(nn.Module):
         return self.pool(read.float().flatten(0, 1)[batch.owned], batch)
 
     def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Gives the reader's output; of a long deal some windows at a time, computed anew in the backward pass to save memory.
+        """Gives the reader's output; of a long deal some windows of like length at a time, so that little is padding.
+
+        What is read in parts is computed anew in the backward pass, to save memory.
 
         Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
         """
-        rows = max(1, self.tokens_at_once // ids.shape[1])
-        if not self.training or len(ids) <= rows:
+        if not self.training or ids.numel() <= self.tokens_at_once:
             whole: Tensor = self.reader(ids, mask)
             return whole
-        parts = zip(torch.split(ids, rows), torch.split(mask, rows), strict=True)
-        return torch.cat([checkpoint(self.reader, *part, use_reentrant=False) for part in parts])
+        parts = like_length(mask.sum(1), tokens_at_once=self.tokens_at_once)
+        read = [self._read_part(ids[rows], mask[rows]) for rows in parts]
+        return torch.cat(read)[torch.argsort(torch.cat(parts))]
+
+    def _read_part(self, ids: Tensor, mask: Tensor) -> Tensor:
+        longest = int(mask.sum(1).max())
+        read: Tensor = checkpoint(self.reader, ids[:, :longest], mask[:, :longest], use_reentrant=False)
+        return functional.pad(read, (0, 0, 0, ids.shape[1] - longest))
 
     def pool(self, tokens: Tensor, batch: Batch) -> NetworkOutput:
         """Gives the readings of a batch from its owned tokens' output, shape (tokens, width)."""

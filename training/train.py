@@ -64,7 +64,13 @@ class Start:
 
 
 def run(
-    config: TrainConfig, material: Material, places: Places, *, smoke: bool = False, record: bool = True
+    config: TrainConfig,
+    material: Material,
+    places: Places,
+    *,
+    smoke: bool = False,
+    record: bool = True,
+    baseline: bool = True,
 ) -> Figures:
     """Trains, calibrates, evaluates and exports a bundle, and gives its figures on held-out deals by group.
 
@@ -74,6 +80,7 @@ def run(
         places: Where to write.
         smoke: Begin from a small untrained encoder instead of the configured one.
         record: Log the run in MLflow and register the bundle.
+        baseline: Measure the baseline on the same deals too.
 
     Raises:
         LossNlpError: The encoder is unusable.
@@ -82,7 +89,7 @@ def run(
     log.info("%d deals to learn from, %d held out", len(material.learn), len(material.held_out))
     tags = {"corpus": material.digest, "taxonomy": material.taxonomy.version}
     with registry.recorded_run(config, tags=tags) if record else _unrecorded():
-        baseline = _baseline(material)
+        beside = _baseline(material) if baseline else {}
         start = _smoke_start() if smoke else _start(config)
         network = _fitted(config, material, places, start=start, record=record)
         export_network(
@@ -92,9 +99,9 @@ def run(
             tokenizer=start.tokenizer,
             taxonomy=material.taxonomy,
         )
-        figures = _measured(config, material, places, baseline)
+        figures = _measured(config, material, places, beside)
         if record:
-            registry.record_figures(figures | {"baseline": baseline})
+            registry.record_figures(figures | {"baseline": beside})
             log.info("registered as version %s", registry.register_bundle(places.bundle))
     return figures
 

@@ -61,4 +61,6 @@ def _few_of_each(deals: Sequence[LabelledDeal]) -> list[LabelledDeal]:
     for one in deals:
         of_reason[one.labels.primary].append(one)
     draw = random.Random(_SEED)
-    return [one for _, group in sorted(of_reason.items()) for one in draw.sample(group, min(len(group), _DEALS_A_REASON))]
+    return [
+        one for _, group in sorted(of_reason.items()) for one in draw.sample(group, min(len(group), _DEALS_A_REASON))
+    ]

@@ -9,7 +9,7 @@ from training.config import TrainConfig
 from training.corpus import LabelledDeal
 from training.encoders import make_small_encoder
 from training.examples import ExampleMaker
-from training.network import LossNetwork, SharedDropout, keep_strongest, make_batch
+from training.network import LossNetwork, SharedDropout, keep_strongest, like_length, make_batch
 from training.objective import Objective
 from training.quantize import on_4_bit_weights, quantizable_weights, rounded_to_4_bit
 
@@ -112,3 +112,13 @@ def test_long_deals_learn_the_same_in_parts(layout: Layout, maker: ExampleMaker,
         gradients.append(torch.autograd.grad(loss, network.reader.head.weight)[0])
     whole, parts = gradients
     assert float((whole - parts).norm() / whole.norm()) < 0.02
+
+
+def test_windows_are_read_in_parts_of_like_length_within_the_bound() -> None:
+    lengths = torch.tensor([10, 200, 30, 190, 12])
+    parts = like_length(lengths, tokens_at_once=400)
+    assert [part.tolist() for part in parts] == [[1, 3], [2, 4, 0]]
+
+
+def test_a_window_longer_than_the_bound_is_read_alone() -> None:
+    assert [part.tolist() for part in like_length(torch.tensor([5, 50]), tokens_at_once=20)] == [[1], [0]]
