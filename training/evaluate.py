@@ -74,7 +74,12 @@ def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord
     """
     groups = by_group(judged)
     figures = {name: evaluate(group) for name, group in groups.items()}
-    measured = {"held_out": figures, "baseline": record.baseline, "settings": record.config.model_dump()}
+    measured = {
+        "held_out": figures,
+        "baseline": record.baseline,
+        "settings": record.config.model_dump(),
+        "learned": record.learned,
+    }
     bundle.path("metrics.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     write_pictures(bundle.folder, groups)
     calibration = read_calibration(bundle.path("calibration.json"))
@@ -96,7 +101,7 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
         LossNlpError: The bundle or the corpus is unusable.
     """
     bundle = read_bundle(folder)
-    config = _settings_of(bundle)
+    config, learned = _run_of(bundle)
     if corpus_digest(corpus) != bundle.manifest.corpus:
         log.warning(
             "these are not the labelled files the bundle was trained from: held-out deals may have been learned"
@@ -105,14 +110,15 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
     classifier = LossClassifier(bundle)
     judged = judge_crosswise(classifier, read_gold(classifier, material.held_out), target=config.target_precision)
     baseline = Baseline(material.learn, material.taxonomy).evaluate(material.held_out)
-    record = RunRecord(config, len(material.learn), len(material.held_out), baseline)
+    record = RunRecord(config, learned or len(material.learn), len(material.held_out), baseline)
     return write_evaluation(bundle, judged, record)
 
 
-def _settings_of(bundle: Bundle) -> TrainConfig:
-    """Gives the settings a bundle was trained with, out of its metrics.json."""
+def _run_of(bundle: Bundle) -> tuple[TrainConfig, int]:
+    """Gives the settings a bundle was trained with and how many deals it learned from (0: not told), out of its metrics.json."""
     try:
-        return TrainConfig.model_validate(json.loads(bundle.path("metrics.json").read_bytes())["settings"])
+        measured = json.loads(bundle.path("metrics.json").read_bytes())
+        return TrainConfig.model_validate(measured["settings"]), int(measured.get("learned", 0))
     except (OSError, ValueError, KeyError) as error:
         raise BundleError(f"{bundle.folder}: metrics.json does not name the run's settings; train it anew.") from error
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
@@ -20,7 +19,7 @@ from training.encoders import layers_of
 from training.examples import Example
 from training.network import LossNetwork, make_batch
 from training.objective import Objective
-from training.quantize import on_4_bit_weights, quantizable_weights, rounded_to_4_bit
+from training.quantize import FourBitWeights, quantizable_weights, rounded_to_4_bit
 
 _CLIP_NORM = 1.0
 _POOL_BATCHES = 20
@@ -126,7 +125,7 @@ class _Run:
         """Gives the mean of each loss term over one pass."""
         torch.manual_seed(_seed(self.config, epoch))
         is_late = epoch >= self.config.epochs - self.config.quantized_epochs
-        small = self.stored_small if is_late and self.config.quantization == "int4" else []
+        small = FourBitWeights(self.stored_small if is_late and self.config.quantization == "int4" else [])
         batches = self._batches(epoch)
         sums: dict[str, float] = {}
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{self.config.epochs}", disable=None, unit="step")
@@ -137,10 +136,10 @@ class _Run:
             bar.set_postfix(loss=f"{sum(terms.values()):.2f}")
         return {name: value / len(batches) for name, value in sums.items()}
 
-    def _step(self, examples: Sequence[Example], small: Sequence[nn.Parameter]) -> dict[str, float]:
+    def _step(self, examples: Sequence[Example], small: FourBitWeights) -> dict[str, float]:
         batch = make_batch(examples, pad_id=self._pad_id)
         self.optimizer.zero_grad()
-        with on_4_bit_weights(small):
+        with small.swapped_in():
             terms = self._objective(self.network(batch), batch, examples)
             torch.autograd.backward(torch.stack(list(terms.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)

@@ -18,20 +18,22 @@ GROUP_SIZE = 64
 _LOWEST, _HIGHEST = -8, 7
 
 
-def rounded_to_4_bit(weight: Tensor) -> Tensor:
+def rounded_to_4_bit(weight: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Gives the nearest weights that 4 bits and one scale per group of 64 input channels can hold.
 
     The scale carries the sign of the extreme value, so that it falls on -8, the end of the range that has one step more.
 
     Args:
         weight: Shape (outputs, inputs); inputs a multiple of 64.
+        out: Where to put them, of the same shape; None takes new memory, which costs more than the rounding.
     """
-    groups = weight.reshape(len(weight), -1, GROUP_SIZE)
-    lowest, highest = groups.amin(2, keepdim=True), groups.amax(2, keepdim=True)
+    groups = weight.reshape(-1, GROUP_SIZE)
+    rounded = torch.empty_like(weight) if out is None else out
+    lowest, highest = torch.aminmax(groups, dim=1, keepdim=True)
     scale = torch.where(-lowest >= highest, -lowest, -highest) / -_LOWEST
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
-    steps = (groups / scale).round_().clamp_(_LOWEST, _HIGHEST)
-    return (steps * scale).reshape(weight.shape)
+    torch.div(groups, scale, out=rounded.view(-1, GROUP_SIZE)).round_().clamp_(_LOWEST, _HIGHEST).mul_(scale)
+    return rounded
 
 
 def quantizable_weights(encoder: nn.Module) -> list[nn.Parameter]:
@@ -40,14 +42,25 @@ def quantizable_weights(encoder: nn.Module) -> list[nn.Parameter]:
     return [module.get_parameter("weight") for module in linear if module.in_features % GROUP_SIZE == 0]
 
 
-@contextmanager
-def on_4_bit_weights(weights: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Swaps weights for their 4-bit values while the context is open."""
-    full = [weight.data for weight in weights]
-    for weight in weights:
-        weight.data = rounded_to_4_bit(weight.data)
-    try:
-        yield
-    finally:
-        for weight, data in zip(weights, full, strict=True):
-            weight.data = data
+class FourBitWeights:
+    """Weights that can be swapped for their 4-bit values and back, in memory that is taken once.
+
+    Args:
+        weights: From `quantizable_weights`.
+    """
+
+    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
+        self._weights = weights
+        self._rounded = [torch.empty_like(weight.data) for weight in weights]
+
+    @contextmanager
+    def swapped_in(self) -> Iterator[None]:
+        """Swaps the weights for their 4-bit values while the context is open."""
+        full = [weight.data for weight in self._weights]
+        for weight, rounded in zip(self._weights, self._rounded, strict=True):
+            weight.data = rounded_to_4_bit(weight.data, out=rounded)
+        try:
+            yield
+        finally:
+            for weight, data in zip(self._weights, full, strict=True):
+                weight.data = data
