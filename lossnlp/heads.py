@@ -87,6 +87,11 @@ class Layout:
         """Size of the mixing layer's input: values, strongest segment per slot, mean position per reason, two sources, length."""
         return self.n_values + self.n_slots + len(self.reasons) + 3
 
+    @property
+    def yes_or_no_values(self) -> NDArray[np.int64]:
+        """The value column of each slot that answers yes or no, shape (n_yes_or_no,)."""
+        return self.first_value[: self.n_yes_or_no]
+
     @cached_property
     def outputs(self) -> dict[str, slice]:
         """Where each head stands in the vector of a view's logits."""

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from training.config import LossWeights, TrainConfig
-from training.corpus import LabelledDeal, corpus_files, is_note
+from training.corpus import corpus_files
 from training.material import Material, corpus_material
 from training.train import Places, run
 
@@ -53,14 +53,9 @@ def settings(row: dict[str, Any], *, seed: int) -> TrainConfig:
 def small_material(deals: int) -> Material:
     """Gives `deals` notes and statements to learn from and all those held out; whole calls are left out to save time."""
     whole = corpus_material(corpus_files(), TrainConfig())
-    learn = [one for one in whole.learn if _is_short(one)]
+    learn = [one for one in whole.learn if not one.has_calls]
     random.Random(_DRAW).shuffle(learn)
-    return replace(whole, learn=learn[:deals], held_out=[one for one in whole.held_out if _is_short(one)])
-
-
-def _is_short(one: LabelledDeal) -> bool:
-    documents = one.deal.documents
-    return len(documents) == 1 and (is_note(documents[0]) or not one.speakers)
+    return replace(whole, learn=learn[:deals], held_out=[one for one in whole.held_out if not one.has_calls])
 
 
 def _run_all(
@@ -71,10 +66,11 @@ def _run_all(
     found: dict[str, list[dict[str, float]]] = {}
     for row in rows:
         for seed in range(seeds):
-            key = {"name": row["name"], "seed": seed, "deals": deals}
+            config = settings(row, seed=seed)
+            key = {"corpus": material.digest, "deals": deals, "settings": config.model_dump()}
             figures = next((one["figures"] for one in done if one["key"] == key), None)
             if figures is None:
-                figures = _run_one(settings(row, seed=seed), material)
+                figures = _run_one(config, material)
                 with kept.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps({"key": key, "figures": figures}) + "\n")
             found.setdefault(row["name"], []).append(figures)

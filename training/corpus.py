@@ -17,6 +17,7 @@ from lossnlp.errors import InvalidDealError, LossNlpError
 
 CORPUS_FOLDER = Path(__file__).parent / "corpus"
 _CLOSED_ON = "2026-11-20"
+_CALLS = ("call_transcript", "email_thread")
 
 
 class CorpusError(LossNlpError):
@@ -82,6 +83,11 @@ class LabelledDeal:
     def has_both(self) -> bool:
         """Says whether the deal has a rep note and the buyer's words."""
         return self.note is not None and self.buyer is not None
+
+    @property
+    def has_calls(self) -> bool:
+        """Says whether calls or mail threads are among the deal's documents."""
+        return any(document.kind in _CALLS for document in self.deal.documents) or self.has_both
 
     @property
     def group(self) -> str:

@@ -58,8 +58,8 @@ def by_group(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
     groups = {
         "all": list(judged),
         "notes": [one for one in judged if one.gold.buyer is None],
-        "statements": [one for one in judged if one.gold.note is None and not one.has_calls],
-        "calls and mails": [one for one in judged if one.has_calls],
+        "statements": [one for one in judged if one.gold.note is None and not one.gold.has_calls],
+        "calls and mails": [one for one in judged if one.gold.has_calls],
     }
     return {name: group for name, group in groups.items() if group}
 

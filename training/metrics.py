@@ -16,7 +16,6 @@ from training.corpus import LabelledDeal, Labels
 
 ECE_BINS = 10
 _PHRASE_OVERLAP = 0.5
-_CALLS = ("call_transcript", "email_thread")
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,6 @@ class Judged:
     def is_primary_right(self) -> bool:
         """Says whether the primary reason is the gold one."""
         return self.assessment.primary.code == self.labels.primary
-
-    @property
-    def has_calls(self) -> bool:
-        """Says whether calls or mail threads are among the deal's documents."""
-        return any(document.kind in _CALLS for document in self.gold.deal.documents) or self.gold.has_both
 
 
 def evaluate(judged: Sequence[Judged]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from lossnlp.heads import POSITION_SCALE, RIVAL_TAGS, STRONGEST, Layout
+from lossnlp.heads import POSITION_SCALE, STRONGEST, Layout
 from training.examples import Example
 
 HIDDEN = 128
@@ -243,10 +243,8 @@ def _begin_rare(bias: nn.Parameter, layout: Layout) -> None:
     """
     values = bias.data[layout.n_slots : layout.n_slots + layout.n_values]
     tags = bias.data[layout.n_slots + layout.n_values :]
-    is_yes_or_no = torch.from_numpy(layout.first_value[: layout.n_yes_or_no])
-    values[is_yes_or_no] = RARE_LABEL
-    tags[1 : len(RIVAL_TAGS)] = RARE_TAG
-    tags[-1] = RARE_TAG
+    values[torch.from_numpy(layout.yes_or_no_values)] = RARE_LABEL
+    tags[1:] = RARE_TAG
 
 
 class LossNetwork(nn.Module):

@@ -31,7 +31,6 @@ class Objective:
         self._config = config
         self._layout = layout
         self._positive = torch.tensor(config.positive_weight)
-        self._quoted_slots = layout.n_yes_or_no
 
     def __call__(self, output: NetworkOutput, batch: Batch, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Gives each term of the loss, weighted; their sum is what to minimise."""
@@ -79,7 +78,7 @@ class Objective:
 
         A silent segment of a present label counts less (quotes are the shortest); where a label has no quote at all, nothing is taught.
         """
-        slots = self._quoted_slots
+        slots = self._layout.n_yes_or_no
         gold, present, unquoted = (torch.zeros(batch.n_segments, slots) for _ in range(3))
         views = [view for example in examples for view in example.views]
         wanted = torch.from_numpy(
@@ -92,14 +91,11 @@ class Objective:
             lacking[pairs[:, 0], pairs[:, 1]] = 0.0
         unquoted.index_add_(0, batch.members, lacking[batch.view_of])
         weight = torch.where((present > 0) & (gold == 0), _ABSENT_QUOTE_WEIGHT, 1.0) * (unquoted == 0)
-        logits = output.segment_values[:, : self._layout.n_values][:, self._first_values()]
+        logits = output.segment_values[:, torch.from_numpy(self._layout.yes_or_no_values)]
         loss = functional.binary_cross_entropy_with_logits(
             logits, gold, weight=weight, pos_weight=self._positive, reduction="none"
         )
         return loss.sum(1).mean() / 6
-
-    def _first_values(self) -> Tensor:
-        return torch.from_numpy(self._layout.first_value[: self._quoted_slots])
 
     def _tag_term(self, output: NetworkOutput, examples: Sequence[Example]) -> Tensor:
         """Teaches the tags of tokens; counted by tagged tokens and deals, so that the many others of a long call do not hide them."""

@@ -71,3 +71,8 @@ def test_unknown_crm_lists_the_known(crm: str | None) -> None:
 def test_demo_is_a_connector(tmp_path: Path) -> None:
     assert "demo" in crm_names()
     assert connect_crm(Settings(crm="demo", var_dir=tmp_path)).name == "demo"
+
+
+def test_readme_names_every_setting() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [name for name in Settings.model_fields if f"`LOSSNLP_{name.upper()}`" not in readme] == []
