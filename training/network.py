@@ -163,26 +163,22 @@ def like_length(lengths: Tensor, *, tokens_at_once: int) -> list[Tensor]:
     return parts
 
 
-class SharedDropout(nn.Module):
+class SharedDropout(nn.Dropout):
     """Dropout that drops the same columns for all tokens of a window: a mask a window instead of a mask a token, so nearly free.
 
     Args:
-        share: Share of the columns dropped in training, 0 to 1.
+        p: Share of the columns dropped in training, 0 to 1.
 
     Source: Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks".
     """
 
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
     def forward(self, hidden: Tensor) -> Tensor:
         """Gives the rows with some columns at zero and the others scaled up, shape as the input (windows, ..., width)."""
-        if not self.training or not self.share:
+        if not self.training or not self.p:
             return hidden
         between = [1] * (hidden.ndim - 2)
-        kept = torch.rand(hidden.shape[0], *between, hidden.shape[-1]) >= self.share
-        return hidden * (kept / (1 - self.share)).to(hidden.dtype)
+        kept = torch.rand(hidden.shape[0], *between, hidden.shape[-1]) >= self.p
+        return hidden * (kept / (1 - self.p)).to(hidden.dtype)
 
 
 class Mixing(nn.Module):

@@ -106,7 +106,7 @@ def test_long_deals_learn_the_same_in_parts(layout: Layout, maker: ExampleMaker,
         network = LossNetwork(make_small_encoder(30_527), layout, tokens_at_once=tokens_at_once).train()
         for module in network.modules():
             if isinstance(module, SharedDropout):
-                module.share = 0.0
+                module.p = 0.0
         terms = Objective(TrainConfig(), layout)(network(batch), batch, examples)
         loss = torch.stack(list(terms.values())).sum()
         gradients.append(torch.autograd.grad(loss, network.reader.head.weight)[0])
