@@ -34,7 +34,13 @@ FIGURES = (
     "evidence.word_iou",
 )
 _ROWS = Path(__file__).with_name("ablation.yaml")
-_SMALL = {"encoder": "sentence-transformers/all-MiniLM-L6-v2", "layers": 0, "epochs": 3, "quantized_epochs": 1}
+_SMALL = {
+    "encoder": "sentence-transformers/all-MiniLM-L6-v2",
+    "layers": 0,
+    "frozen_layers": 0,
+    "epochs": 3,
+    "quantized_epochs": 1,
+}
 _DRAW = 1
 
 

@@ -33,15 +33,17 @@ class TrainConfig(Frozen):
     Args:
         encoder: Folder or model-hub name of a transformers encoder.
         layers: Encoder layers kept, from the bottom; 0 keeps all.
-        frozen_layers: How many of the lowest of them stay as they are.
+        frozen_layers: How many of the lowest of them stay as they are, but for the rounding of what is stored in 4 bits.
         epochs: Passes over the corpus.
         quantized_epochs: How many of the last ones learn on weights as they will be stored (4-bit storage only).
         batch_deals: Most deals in a step.
         batch_tokens: Most tokens in a step, padding included.
         encoder_lr: Peak learning rate of the encoder.
+        layer_decay: Rate of an encoder layer as a share of the rate of the layer above it; 1 lets all learn alike.
         head_lr: Peak learning rate of the heads.
         warmup: Share of the steps in which the rates rise.
         weight_decay: AdamW's decay of weight matrices.
+        averaged_steps: Steps that the stored weights are a moving average over; 0 stores the last ones.
         positive_weight: Weight of a present label against an absent one.
         label_smoothing: Smoothing of the primary reason's target.
         held_out: Share of the corpus kept for calibration and evaluation.
@@ -54,16 +56,18 @@ class TrainConfig(Frozen):
     """
 
     encoder: str = "sentence-transformers/all-mpnet-base-v2"
-    layers: int = Field(default=8, ge=0)
-    frozen_layers: int = Field(default=0, ge=0)
-    epochs: int = Field(default=5, ge=1)
+    layers: int = Field(default=11, ge=0)
+    frozen_layers: int = Field(default=4, ge=0)
+    epochs: int = Field(default=4, ge=1)
     quantized_epochs: int = Field(default=2, ge=0)
     batch_deals: int = Field(default=8, ge=1)
     batch_tokens: int = Field(default=4096, ge=512)
     encoder_lr: float = Field(default=5e-5, gt=0)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     head_lr: float = Field(default=2e-3, gt=0)
     warmup: Share = 0.1
     weight_decay: float = Field(default=0.01, ge=0)
+    averaged_steps: int = Field(default=400, ge=0)
     positive_weight: float = Field(default=2.0, gt=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     held_out: Share = 0.12
@@ -77,4 +81,6 @@ class TrainConfig(Frozen):
 
 def smoke_config(config: TrainConfig) -> TrainConfig:
     """Gives the settings of a run of a minute or two that touches every part."""
-    return config.model_copy(update={"epochs": 1, "deals": 240, "quantization": "int8", "layers": 2})
+    return config.model_copy(
+        update={"epochs": 1, "deals": 240, "quantization": "int8", "layers": 2, "frozen_layers": 0}
+    )

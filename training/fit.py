@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import AdamW
@@ -23,6 +24,7 @@ from training.quantize import FourBitWeights, quantizable_weights, rounded_to_4_
 
 _CLIP_NORM = 1.0
 _POOL_BATCHES = 20
+_AVERAGE_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def fit(
     """Trains the network in place and gives its loss curve.
 
     After each epoch the state goes to `folder/state.pt`; a run of the same settings on the same deals goes on from there.
-    The last epochs learn on the weights as they will be stored.
+    What does not learn is stored small from the start; the last epochs learn on all weights as they will be stored.
 
     Args:
         network: The network; its embedding table stays as it is.
@@ -98,9 +100,9 @@ def fit(
         on_epoch(epoch + 1, curve[-1])
         _keep(folder, run, curve)
     network.eval()
-    if config.quantization == "int4":
-        for weight in run.stored_small:
-            weight.data = rounded_to_4_bit(weight.data)
+    run.average.replace_weights()
+    for weight in run.stored_small:
+        weight.data = rounded_to_4_bit(weight.data)
     return FitResult(tuple(curve))
 
 
@@ -113,8 +115,12 @@ class _Run:
         self._examples = examples
         self._objective = Objective(config, network.layout)
         self._pad_id = int(network.reader.encoder.config.pad_token_id or 0)
-        self.stored_small = quantizable_weights(network.reader.encoder)
         self.optimizer = AdamW(_parameter_groups(network, config), fused=True)
+        small = quantizable_weights(network.reader.encoder) if config.quantization == "int4" else []
+        self.stored_small = [weight for weight in small if weight.requires_grad]
+        for frozen in (weight for weight in small if not weight.requires_grad):
+            frozen.data = rounded_to_4_bit(frozen.data)
+        self.average = _Average(network, steps=config.averaged_steps)
         total = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
         self.schedule = LambdaLR(self.optimizer, _warm_then_down(total, config.warmup))
 
@@ -125,7 +131,7 @@ class _Run:
         """Gives the mean of each loss term over one pass."""
         torch.manual_seed(_seed(self.config, epoch))
         is_late = epoch >= self.config.epochs - self.config.quantized_epochs
-        small = FourBitWeights(self.stored_small if is_late and self.config.quantization == "int4" else [])
+        small = FourBitWeights(self.stored_small if is_late else [])
         batches = self._batches(epoch)
         sums: dict[str, float] = {}
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{self.config.epochs}", disable=None, unit="step")
@@ -145,7 +151,49 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)
         self.optimizer.step()
         self.schedule.step()
+        self.average.step()
         return {name: float(term.detach()) for name, term in terms.items()}
+
+
+class _Average:
+    """A moving average of the weights that learn; lies flatter in the loss than the last step does.
+
+    Args:
+        network: Whose weights.
+        steps: Steps it reaches back, about; 0 for none.
+
+    Source: Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging".
+    """
+
+    def __init__(self, network: LossNetwork, *, steps: int) -> None:
+        self._weights = [weight for weight in network.parameters() if weight.requires_grad] if steps else []
+        self.means = [weight.detach().clone() for weight in self._weights]
+        self._share = _AVERAGE_EVERY / max(steps, _AVERAGE_EVERY)
+        self._taken = 0
+
+    def step(self) -> None:
+        """Takes in the weights after a step of the optimizer: those of every few steps, which costs less and says the same."""
+        self._taken += 1
+        if self._taken % _AVERAGE_EVERY:
+            return
+        share = max(self._share, _AVERAGE_EVERY / self._taken)
+        for mean, weight in zip(self.means, self._weights, strict=True):
+            mean.lerp_(weight.detach(), share)
+
+    def replace_weights(self) -> None:
+        """Puts the means where the weights are."""
+        for mean, weight in zip(self.means, self._weights, strict=True):
+            weight.data.copy_(mean)
+
+    def kept(self) -> dict[str, object]:
+        """Gives what `take_up` goes on from."""
+        return {"means": self.means, "taken": self._taken}
+
+    def take_up(self, kept: dict[str, Any]) -> None:
+        """Goes on from what `kept` gave."""
+        for mean, saved in zip(self.means, kept["means"], strict=True):
+            mean.copy_(saved)
+        self._taken = int(kept["taken"])
 
 
 def _seed(config: TrainConfig, epoch: int) -> int:
@@ -162,18 +210,38 @@ def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[st
     encoder = network.reader.encoder
     for frozen in (encoder.get_input_embeddings(), *layers_of(encoder)[: config.frozen_layers]):
         frozen.requires_grad_(requires_grad=False)
+    rates = _layer_rates(network, config)
     groups: list[dict[str, object]] = []
-    for is_encoder, rate in ((True, config.encoder_lr), (False, config.head_lr)):
+    for rate in sorted({config.head_lr, config.encoder_lr, *rates.values()}):
         for is_matrix in (True, False):
             chosen = [
                 parameter
                 for name, parameter in network.named_parameters()
                 if parameter.requires_grad
-                and name.startswith("reader.encoder.") == is_encoder
+                and _rate_of(name, config, rates) == rate
                 and (parameter.ndim > 1) == is_matrix
             ]
             groups.append({"params": chosen, "lr": rate, "weight_decay": config.weight_decay if is_matrix else 0.0})
     return groups
+
+
+def _layer_rates(network: LossNetwork, config: TrainConfig) -> dict[str, float]:
+    """Gives the learning rate of each encoder layer by the beginning of its weights' names.
+
+    Source: Howard and Ruder 2018, "Universal Language Model Fine-tuning for Text Classification", section 3.2.
+    """
+    layers = layers_of(network.reader.encoder)
+    modules = {id(module): name for name, module in network.named_modules()}
+    return {
+        f"{modules[id(layer)]}.": config.encoder_lr * config.layer_decay**height
+        for height, layer in enumerate(reversed(layers))
+    }
+
+
+def _rate_of(name: str, config: TrainConfig, rates: dict[str, float]) -> float:
+    if not name.startswith("reader.encoder."):
+        return config.head_lr
+    return next((rate for layer, rate in rates.items() if name.startswith(layer)), min(rates.values()))
 
 
 def _key(config: TrainConfig, examples: Sequence[Example]) -> str:
@@ -196,6 +264,7 @@ def _keep(folder: Path, run: _Run, curve: list[dict[str, float]]) -> None:
         "network": run.network.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "schedule": run.schedule.state_dict(),
+        "average": run.average.kept(),
         "curve": json.dumps(curve),
     }
     torch.save(state, folder / "state.part")
@@ -213,5 +282,6 @@ def _resume(folder: Path, run: _Run) -> list[dict[str, float]]:
     run.network.load_state_dict(state["network"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.schedule.load_state_dict(state["schedule"])
+    run.average.take_up(state["average"])
     curve: list[dict[str, float]] = json.loads(state["curve"])
     return curve

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 GROUP_SIZE = 64
 _LOWEST, _HIGHEST = -8, 7
@@ -36,10 +37,11 @@ def rounded_to_4_bit(weight: Tensor, *, out: Tensor | None = None) -> Tensor:
     return rounded
 
 
-def quantizable_weights(encoder: nn.Module) -> list[nn.Parameter]:
-    """Gives the weight matrices of the encoder's linear layers that the export stores in 4 bits."""
+def quantizable_weights(encoder: PreTrainedModel) -> list[nn.Parameter]:
+    """Gives the weights of the encoder that the export stores in 4 bits: the table of word pieces and the linear layers."""
     linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
-    return [module.get_parameter("weight") for module in linear if module.in_features % GROUP_SIZE == 0]
+    matrices = [module.get_parameter("weight") for module in (encoder.get_input_embeddings(), *linear)]
+    return [weight for weight in matrices if weight.shape[1] % GROUP_SIZE == 0]
 
 
 class FourBitWeights:

@@ -12,7 +12,7 @@ from lossnlp.classifier import LossClassifier
 from lossnlp.deal import Deal
 from training.config import TrainConfig
 from training.corpus import LabelledDeal
-from training.encoders import EncoderError, fetch_encoder, load_encoder, make_small_encoder
+from training.encoders import EncoderError, fetch_encoder, layers_of, load_encoder, make_small_encoder
 from training.examples import ExampleMaker
 from training.fit import fit
 from training.network import LossNetwork
@@ -66,9 +66,10 @@ def weights_of(trained: LossNetwork) -> torch.Tensor:
 def test_interrupted_run_ends_like_a_whole_one(
     tmp_path: Path, maker: ExampleMaker, note: LabelledDeal, call: LabelledDeal
 ) -> None:
-    examples = [maker.make(note), maker.make(call)]
+    examples = [maker.make(note), maker.make(call)] * 4
+    settings = config(batch_deals=1, averaged_steps=16)
     whole = network(maker)
-    fit(whole, examples, config=config(), folder=tmp_path / "whole", on_epoch=lambda *_: None)
+    fit(whole, examples, config=settings, folder=tmp_path / "whole", on_epoch=lambda *_: None)
     halves = network(maker)
 
     def stop(epoch: int, _: dict[str, float]) -> None:
@@ -76,10 +77,36 @@ def test_interrupted_run_ends_like_a_whole_one(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(halves, examples, config=config(), folder=tmp_path / "halves", on_epoch=stop)
+        fit(halves, examples, config=settings, folder=tmp_path / "halves", on_epoch=stop)
     resumed = network(maker)
-    fit(resumed, examples, config=config(), folder=tmp_path / "halves", on_epoch=lambda *_: None)
+    fit(resumed, examples, config=settings, folder=tmp_path / "halves", on_epoch=lambda *_: None)
     assert torch.allclose(weights_of(whole), weights_of(resumed), atol=1e-5)
+
+
+def test_stored_weights_can_be_an_average_of_late_steps(
+    tmp_path: Path, maker: ExampleMaker, note: LabelledDeal
+) -> None:
+    examples = [maker.make(note)] * 8
+    last, averaged = network(maker), network(maker)
+    begun = weights_of(last)
+    for trained, steps in ((last, 0), (averaged, 16)):
+        settings = config(batch_deals=1, averaged_steps=steps, quantization="int8")
+        fit(trained, examples, config=settings, folder=tmp_path, on_epoch=lambda *_: None)
+    moved = (weights_of(last) - begun).norm()
+    assert 0 < (weights_of(averaged) - begun).norm() < moved
+    assert 0 < (weights_of(averaged) - weights_of(last)).norm() < moved
+
+
+def test_lower_layers_can_learn_slower(tmp_path: Path, maker: ExampleMaker, note: LabelledDeal) -> None:
+    trained, begun = network(maker), network(maker)
+    settings = config(layer_decay=0.01, quantization="int8")
+    fit(trained, [maker.make(note)], config=settings, folder=tmp_path, on_epoch=lambda *_: None)
+    pairs = zip(layers_of(trained.reader.encoder), layers_of(begun.reader.encoder), strict=True)
+    low, high = (
+        torch.stack([(a - b).abs().max() for a, b in zip(new.parameters(), old.parameters(), strict=True)]).max()
+        for new, old in pairs
+    )
+    assert 0 < low < high / 10
 
 
 def test_other_settings_start_anew(tmp_path: Path, maker: ExampleMaker, note: LabelledDeal) -> None:
