@@ -36,6 +36,7 @@ class TrainConfig(Frozen):
         frozen_layers: How many of the lowest of them stay as they are, but for the rounding of what is stored in 4 bits.
         epochs: Passes over the corpus.
         quantized_epochs: How many of the last ones learn on weights as they will be stored (4-bit storage only).
+        long_tokens: Deals of more tokens are read in every second epoch, half of them each time.
         batch_deals: Most deals in a step.
         batch_tokens: Most tokens in a step, padding included.
         encoder_lr: Peak learning rate of the encoder.
@@ -58,8 +59,9 @@ class TrainConfig(Frozen):
     encoder: str = "sentence-transformers/all-mpnet-base-v2"
     layers: int = Field(default=11, ge=0)
     frozen_layers: int = Field(default=4, ge=0)
-    epochs: int = Field(default=4, ge=1)
-    quantized_epochs: int = Field(default=2, ge=0)
+    epochs: int = Field(default=3, ge=1)
+    quantized_epochs: int = Field(default=1, ge=0)
+    long_tokens: int = Field(default=1024, ge=1)
     batch_deals: int = Field(default=8, ge=1)
     batch_tokens: int = Field(default=4096, ge=512)
     encoder_lr: float = Field(default=5e-5, gt=0)

@@ -125,7 +125,12 @@ class _Run:
         self.schedule = LambdaLR(self.optimizer, _warm_then_down(total, config.warmup))
 
     def _batches(self, epoch: int) -> list[list[Example]]:
-        return list(length_batches(self._examples, config=self.config, seed=_seed(self.config, epoch)))
+        read = [
+            example
+            for number, example in enumerate(self._examples)
+            if example.n_tokens <= self.config.long_tokens or number % 2 == epoch % 2
+        ]
+        return list(length_batches(read, config=self.config, seed=_seed(self.config, epoch)))
 
     def epoch(self, epoch: int) -> dict[str, float]:
         """Gives the mean of each loss term over one pass."""
