@@ -18,6 +18,7 @@ from serving.api import StoredAssessment
 from serving.app import create_app, load_assessor
 from serving.auth import KEY_FILE
 from serving.crm.connect import connect_crm
+from serving.crm.protocol import fetch_all_lost
 from serving.demo_report import LABEL_WIDTH, Walked, print_conflict, print_summary, print_table
 from serving.errors import ConfigurationError
 from serving.schema import open_database
@@ -44,7 +45,7 @@ def run_demo(settings: Settings, *, url: str | None, address: tuple[str, int], k
     """
     worker = Worker(open_database(settings.database_url), connect_crm(settings))
     with _service(settings, url=url, address=address) as base_url, _client(settings, base_url) as client:
-        requests = list(worker.crm.fetch_lost_deals())
+        requests = list(fetch_all_lost(worker.crm))
         ids = [_send(client, request) for request in _with_progress(requests)]
         while worker.send_due():
             continue

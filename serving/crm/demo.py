@@ -10,11 +10,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from serving.crm.protocol import FieldChange, Fields, SendResult
+from serving.crm.protocol import FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.settings import Settings
 
 STATE_FILE = "demo-crm.json"
 SELLER = "Ovelia"
+_PAGE = 10
 
 
 def connect(settings: Settings) -> DemoCrm:
@@ -37,11 +38,25 @@ class DemoCrm:
         self._fields: dict[str, Fields] = {deal["deal"]["id"]: deal.get("crm_fields", {}) for deal in self._deals}
         self._lock = Lock()
 
-    def fetch_lost_deals(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
-        """Gives the demo deals as requests, oldest first."""
-        for deal in sorted(self._deals, key=lambda deal: str(deal["deal"]["closed_at"])):
-            if since is None or date.fromisoformat(deal["deal"]["closed_at"]) >= since.date():
-                yield {"deal": deal["deal"], "documents": deal["documents"]}
+    def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
+        """Gives the ids of the demo deals, oldest first, a page at a time."""
+        lost = sorted(self._deals, key=lambda deal: (str(deal["deal"]["closed_at"]), str(deal["deal"]["id"])))
+        ids = [
+            str(deal["deal"]["id"])
+            for deal in lost
+            if since is None or date.fromisoformat(deal["deal"]["closed_at"]) >= since.date()
+        ]
+        low = int(cursor or 0)
+        return LostPage(tuple(ids[low : low + _PAGE]), cursor=str(low + _PAGE) if low + _PAGE < len(ids) else None)
+
+    def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Gives the deals that the demo holds as requests."""
+        held = {str(deal["deal"]["id"]): deal for deal in self._deals}
+        return {
+            deal_id: {"deal": held[deal_id]["deal"], "documents": held[deal_id]["documents"]}
+            for deal_id in deal_ids
+            if deal_id in held
+        }
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
         """Gives the fields of the deals that the demo holds."""
@@ -56,6 +71,14 @@ class DemoCrm:
             results = [_apply(change, fields) for change in changes]
             self._write_fields(fields)
             return results
+
+    def plan_setup(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
+        """Gives a step a field: the demo takes any field as it is."""
+        return [SetupStep(field.name, "stands") for field in fields]
+
+    def set_up(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
+        """Gives what was done: nothing."""
+        return self.plan_setup(fields)
 
     def set_by_person(self, deal_id: str, values: Fields) -> None:
         """Sets fields as a person working in the CRM would."""

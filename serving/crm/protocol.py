@@ -12,6 +12,9 @@ from lossnlp.errors import LossNlpError
 FieldValue = str | float | bool | None
 Fields = dict[str, FieldValue]
 Outcome = Literal["sent", "refused", "unknown"]
+FieldKind = Literal["choice", "choices", "text", "number", "date", "moment", "flag"]
+SetupAct = Literal["create", "add choices", "stands", "by hand"]
+READ_AT_ONCE = 100
 
 
 class CrmError(LossNlpError):
@@ -21,11 +24,71 @@ class CrmError(LossNlpError):
 
 
 @dataclass(frozen=True, slots=True)
+class LostPage:
+    """Some ids of closed-lost deals, and where to go on.
+
+    Args:
+        deal_ids: In the CRM's order; the same deal may come again on a later page where the CRM changes meanwhile.
+        cursor: Hand it back to get the next page, in this process or a later one; None after the last.
+    """
+
+    deal_ids: tuple[str, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldChange:
-    """The values to set on one deal; None empties a field. Values are absolute: sent twice they do no harm."""
+    """The values to set on one deal; None empties a field. Values are absolute: sent twice they do no harm.
+
+    Args:
+        deal_id: The CRM's id of the deal.
+        values: What to set.
+        before: What stood in those fields when it was decided; a CRM that can refuse a change of something newer is told.
+    """
 
     deal_id: str
     values: Mapping[str, FieldValue]
+    before: Mapping[str, FieldValue] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a picklist: as it is stored, and as people see it."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field that the CRM should have on its deals.
+
+    Args:
+        name: The CRM's own name of the field.
+        label: As people see it.
+        kind: `choice` is one of a picklist, `choices` several, sent joined by ';'; `date` is YYYY-MM-DD, `moment` ISO 8601 in UTC.
+        choices: The values of a picklist.
+    """
+
+    name: str
+    label: str
+    kind: FieldKind
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStep:
+    """What is to be done for one field, or was done.
+
+    Args:
+        field: The CRM's name of the field.
+        act: `create` it, `add choices` to it, nothing because it `stands`, or something only a person can do.
+        detail: The choices to add, or what a person has to do; empty where there is nothing to say.
+    """
+
+    field: str
+    act: SetupAct
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +122,21 @@ class Crm(Protocol):
     def name(self) -> str:
         """The connector's name, as in `LOSSNLP_CRM`."""
 
-    def fetch_lost_deals(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
-        """Gives the closed-lost deals as requests of the published contract.
+    def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
+        """Gives a page of the ids of closed-lost deals.
 
         Args:
             since: Only deals closed or changed at or after this moment; None is all.
+            cursor: Of the page before, or None for the first.
+
+        Raises:
+            CrmError: The CRM cannot be read.
+        """
+
+    def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Gives each deal with its notes, logged calls, mails and transcripts as a request of the published contract.
+
+        A deal that the CRM does not hold is left out; one without any text has no documents.
 
         Raises:
             CrmError: The CRM cannot be read.
@@ -82,3 +155,38 @@ class Crm(Protocol):
         Raises:
             CrmError: The call as a whole failed; whether anything was set is not known.
         """
+
+    def plan_setup(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
+        """Gives what `set_up` would do, one step a field; changes nothing.
+
+        Raises:
+            CrmError: The CRM cannot be read.
+        """
+
+    def set_up(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
+        """Creates the fields and picklist values that are missing and gives what was done; run twice it does nothing more.
+
+        Raises:
+            CrmError: The CRM cannot be read, or refuses a field.
+        """
+
+
+def fetch_all_lost(crm: Crm, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """Gives the closed-lost deals as requests, each once, in the CRM's order.
+
+    Raises:
+        CrmError: The CRM cannot be read.
+    """
+    seen: set[str] = set()
+    cursor: str | None = None
+    while True:
+        page = crm.find_lost(since, cursor=cursor)
+        new = [deal_id for deal_id in page.deal_ids if deal_id not in seen]
+        seen.update(new)
+        for low in range(0, len(new), READ_AT_ONCE):
+            some = new[low : low + READ_AT_ONCE]
+            found = crm.fetch_requests(some)
+            yield from (found[deal_id] for deal_id in some if deal_id in found)
+        cursor = page.cursor
+        if cursor is None:
+            return

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from serving.app import create_app
 from serving.crm.connect import connect_crm
+from serving.crm.protocol import fetch_all_lost
 from serving.demo import run_demo
 from serving.errors import ConfigurationError
 from serving.server import open_port, serving_beside
@@ -35,7 +36,7 @@ def walk(settings: Settings, url: str, capsys: pytest.CaptureFixture[str]) -> st
 
 def test_walk_shows_every_deal(settings: Settings, url: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = walk(settings, url, capsys)
-    accounts = [str(deal["deal"]["account"]) for deal in connect_crm(settings).fetch_lost_deals()]
+    accounts = [str(deal["deal"]["account"]) for deal in fetch_all_lost(connect_crm(settings))]
     assert [account for account in accounts if account.split()[0] not in shown] == []
     assert len(accounts) == 25
     assert len(re.findall(r"written|waits", shown)) >= 25

@@ -7,23 +7,23 @@ from pathlib import Path
 
 from lossnlp.deal import Deal
 from serving.crm.demo import DemoCrm
-from serving.crm.protocol import FieldChange
+from serving.crm.protocol import FieldChange, fetch_all_lost
 
 
 def test_every_demo_deal_is_readable(crm: DemoCrm) -> None:
-    deals = [Deal.from_request(request) for request in crm.fetch_lost_deals()]
+    deals = [Deal.from_request(request) for request in fetch_all_lost(crm)]
     assert len(deals) == 25
     assert len({deal.account for deal in deals}) == 25
     assert sum(len(deal.documents) > 1 for deal in deals) == 7
 
 
 def test_deals_can_be_fetched_since_a_day(crm: DemoCrm) -> None:
-    recent = list(crm.fetch_lost_deals(datetime(2026, 10, 30, tzinfo=UTC)))
+    recent = list(fetch_all_lost(crm, datetime(2026, 10, 30, tzinfo=UTC)))
     assert [deal["deal"]["id"] for deal in recent] == ["OV-2155", "OV-2157", "OV-2160"]
 
 
 def test_two_deals_hold_a_persons_value(crm: DemoCrm) -> None:
-    ids = [deal["deal"]["id"] for deal in crm.fetch_lost_deals()]
+    ids = [deal["deal"]["id"] for deal in fetch_all_lost(crm)]
     assert sum(bool(fields) for fields in crm.fetch_fields(ids).values()) == 2
 
 

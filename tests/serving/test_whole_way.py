@@ -12,6 +12,7 @@ from lossnlp.classifier import LossClassifier
 from lossnlp.deal import Deal
 from serving.app import create_app, load_assessor
 from serving.crm.demo import DemoCrm
+from serving.crm.protocol import fetch_all_lost
 from serving.settings import Settings
 from serving.store import Database
 from serving.worker import Worker
@@ -26,7 +27,7 @@ def service(settings: Settings, classifier: LossClassifier) -> Iterator[TestClie
 
 
 def test_lost_deal_reaches_the_crm(service: TestClient, settings: Settings, crm: DemoCrm) -> None:
-    [deal] = [deal for deal in crm.fetch_lost_deals() if deal["deal"]["account"] == "Willowbank Care"]
+    [deal] = [deal for deal in fetch_all_lost(crm) if deal["deal"]["account"] == "Willowbank Care"]
     taken = service.post("/v1/assessments", json=deal).json()
     Worker(Database(settings.database_url), crm).send_due()
     stored = service.get(f"/v1/assessments/{taken['id']}").json()
@@ -39,7 +40,7 @@ def test_lost_deal_reaches_the_crm(service: TestClient, settings: Settings, crm:
 
 def test_every_quote_is_an_exact_slice(service: TestClient, crm: DemoCrm) -> None:
     quoted = 0
-    for deal in crm.fetch_lost_deals():
+    for deal in fetch_all_lost(crm):
         answer = service.post("/v1/assessments", json=deal).json()
         documents = {document["id"]: document for document in deal["documents"]}
         for quote in (quote for reason in answer["reasons"] for quote in reason["evidence"]):
