@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from serving.crm.protocol import FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
+from serving.crm.protocol import Choice, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
 from serving.settings import Settings
 
 STATE_FILE = "demo-crm.json"
@@ -24,16 +25,18 @@ def connect(settings: Settings) -> DemoCrm:
 
 
 class DemoCrm:
-    """A small CRM in memory.
+    """A small CRM in memory. Until it is set up it takes any field; of those it was set up with it checks the choices.
 
     Args:
         state_path: File that keeps the written fields between runs; None forgets them with the object.
+        deals: Lost deals as requests, each with its `crm_fields`; None takes those that ship.
     """
 
     name = "demo"
 
-    def __init__(self, state_path: Path | None = None) -> None:
-        self._deals = list(_read_demo_deals())
+    def __init__(self, state_path: Path | None = None, deals: Sequence[dict[str, Any]] | None = None) -> None:
+        self._deals = list(_read_demo_deals() if deals is None else deals)
+        self._specs: dict[str, FieldSpec] = {}
         self._state_path = state_path
         self._fields: dict[str, Fields] = {deal["deal"]["id"]: deal.get("crm_fields", {}) for deal in self._deals}
         self._lock = Lock()
@@ -68,17 +71,34 @@ class DemoCrm:
         """Gives one result a change; a deal that the demo does not hold is refused."""
         with self._lock:
             fields = self._read_fields()
-            results = [_apply(change, fields) for change in changes]
+            results = [_apply(change, fields, self._specs) for change in changes]
             self._write_fields(fields)
             return results
 
     def plan_setup(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
-        """Gives a step a field: the demo takes any field as it is."""
-        return [SetupStep(field.name, "stands") for field in fields]
+        """Gives what is missing, a step a field."""
+        return [_step(field, self._specs.get(field.name)) for field in fields]
 
     def set_up(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
-        """Gives what was done: nothing."""
-        return self.plan_setup(fields)
+        """Gives what was added; no choice is ever taken away."""
+        steps = self.plan_setup(fields)
+        for field in fields:
+            had = self._specs.get(field.name)
+            choices = (*(had.choices if had else ()), *_missing(field, had))
+            self._specs[field.name] = replace(field, choices=choices)
+        return steps
+
+    def add_deal(self, request: dict[str, Any]) -> None:
+        """Takes a lost deal in, as a request."""
+        with self._lock:
+            self._deals.append(request)
+            self._write_fields(self._read_fields() | {str(request["deal"]["id"]): {}})
+
+    def delete_deal(self, deal_id: str) -> None:
+        """Forgets a deal and its fields."""
+        with self._lock:
+            self._deals = [deal for deal in self._deals if deal["deal"]["id"] != deal_id]
+            self._write_fields({held: fields for held, fields in self._read_fields().items() if held != deal_id})
 
     def set_by_person(self, deal_id: str, values: Fields) -> None:
         """Sets fields as a person working in the CRM would."""
@@ -99,12 +119,34 @@ class DemoCrm:
             part.replace(self._state_path)
 
 
-def _apply(change: FieldChange, fields: dict[str, Fields]) -> SendResult:
+def _apply(change: FieldChange, fields: dict[str, Fields], specs: Mapping[str, FieldSpec]) -> SendResult:
     if change.deal_id not in fields:
         return SendResult(change.deal_id, error="deal_not_found")
+    for name, value in change.values.items():
+        if name in specs and not _is_allowed(value, specs[name]):
+            return SendResult(change.deal_id, error=f"{name}: not one of its choices")
     merged = fields[change.deal_id] | dict(change.values)
     fields[change.deal_id] = {name: value for name, value in merged.items() if value is not None}
     return SendResult(change.deal_id)
+
+
+def _is_allowed(value: FieldValue, spec: FieldSpec) -> bool:
+    if value is None or not spec.choices:
+        return True
+    parts = str(value).split(";") if spec.kind == "choices" else [str(value)]
+    return set(parts) <= {choice.value for choice in spec.choices}
+
+
+def _missing(field: FieldSpec, had: FieldSpec | None) -> tuple[Choice, ...]:
+    held = {choice.value for choice in had.choices} if had else set()
+    return tuple(choice for choice in field.choices if choice.value not in held)
+
+
+def _step(field: FieldSpec, had: FieldSpec | None) -> SetupStep:
+    if had is None:
+        return SetupStep(field.name, "create")
+    missing = ", ".join(choice.value for choice in _missing(field, had))
+    return SetupStep(field.name, "add choices" if missing else "stands", missing)
 
 
 def _read_demo_deals() -> Iterator[dict[str, Any]]:

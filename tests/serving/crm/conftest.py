@@ -1,0 +1,22 @@
+"""The CRMs that every connector's contract is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tests.serving.crm.demo_world import demo_world
+from tests.serving.crm.worlds import World
+
+WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {
+    "demo": demo_world,
+}
+
+
+@pytest.fixture(params=list(WORLDS))
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A fresh CRM of each kind with a connector to it."""
+    with WORLDS[request.param]() as opened:
+        yield opened
