@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
@@ -65,11 +66,15 @@ class Intake:
     metrics: Metrics
     crm: str | None = None
 
-    def take_deal(self, deal: Deal) -> Taken:
+    def take_deal(self, deal: Deal, *, batch_id: str | None = None) -> Taken:
         """Gives the stored answer for the deal, classifying it if it has not been seen before.
 
         Same deal id, same content and same model give the same answer with the same id, however often and however
-        concurrently it is asked for. The answer is committed when this returns.
+        concurrently it is asked for. The answer is committed when this returns, and with it the write-back to send.
+
+        Args:
+            deal: The deal.
+            batch_id: The backfill that it belongs to; then an answer from before a CRM was connected is written back too.
 
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
@@ -77,7 +82,9 @@ class Intake:
         digest = content_digest(deal)
         taken = self._find_seen(deal, digest)
         if taken is None:
-            taken = self._keep(deal, digest, self._assess(deal))
+            taken = self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
+        elif batch_id:
+            self._queue_seen(taken, batch_id)
         self.metrics.count_deal("new" if taken.is_new else "repeat")
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
         return taken
@@ -97,23 +104,35 @@ class Intake:
             _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))
             raise
 
-    def _keep(self, deal: Deal, digest: str, assessment: Assessment) -> Taken:
+    def _queue_seen(self, taken: Taken, batch_id: str) -> None:
+        with self.database.writing() as session:
+            row = store.get_assessment(session, taken.id)
+            if row.write_back is None:
+                self._queue(session, row, Assessment.model_validate(row.assessment), batch_id=batch_id)
+                session.commit()
+
+    def _queue(self, session: Session, row: AssessmentRow, assessment: Assessment, *, batch_id: str | None) -> None:
+        """Queues what the answer offers; one that offers nothing still has to clear what an earlier one left."""
+        if self.crm is None:
+            return
+        planned = plan_values(assessment, assessed_at=row.created_at)
+        if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):
+            outbox.add_write_back(session, row, crm=self.crm, planned=planned, batch_id=batch_id)
+
+    def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
         for _ in range(_TRIES - 1):
             try:
-                return self._commit(deal, digest, assessment)
+                return self._commit(deal, digest, assessment, batch_id=batch_id)
             except IntegrityError:
                 if seen := self._find_seen(deal, digest):
                     return seen
-        return self._commit(deal, digest, assessment)
+        return self._commit(deal, digest, assessment, batch_id=batch_id)
 
-    def _commit(self, deal: Deal, digest: str, assessment: Assessment) -> Taken:
+    def _commit(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
-            planned = plan_values(assessment, assessed_at=row.created_at)
-            if self.crm and (planned or outbox.has_write_back(session, deal.id, crm=self.crm)):
-                # An answer that offers nothing still has to clear what an earlier one left
-                outbox.add_write_back(session, row, crm=self.crm, planned=planned)
+            self._queue(session, row, assessment, batch_id=batch_id)
             session.commit()
             return _taken(row, is_new=True)
 

@@ -31,12 +31,20 @@ class Claim:
     ours: dict[str, list[FieldValue]]
 
 
-def add_write_back(session: Session, answer: AssessmentRow, *, crm: str, planned: Fields) -> None:
+def add_write_back(
+    session: Session, answer: AssessmentRow, *, crm: str, planned: Fields, batch_id: str | None = None
+) -> None:
     """Queues the values of an answer for sending, in the unit of work that stores the answer."""
     at = answer.created_at
     session.add(
         WriteBackRow(
-            assessment_id=answer.id, deal_id=answer.deal_id, crm=crm, planned=dict(planned), due_at=at, created_at=at
+            assessment_id=answer.id,
+            deal_id=answer.deal_id,
+            crm=crm,
+            planned=dict(planned),
+            due_at=at,
+            created_at=at,
+            batch_id=batch_id,
         )
     )
 

@@ -95,6 +95,48 @@ class AssessmentRow(Table):
     write_back: Mapped[WriteBackRow | None] = relationship(back_populates="assessment_row")
 
 
+class BatchRow(Table):
+    """A backfill: all deals lost since a moment, listed page by page.
+
+    `cursor` is where listing goes on after a stop; `is_listed` says that every page has been taken into the inbox.
+    """
+
+    __tablename__ = "batches"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    crm: Mapped[str] = mapped_column(String(50))
+    since_at: Mapped[datetime | None]
+    cursor: Mapped[str | None] = mapped_column(String(500))
+    is_listed: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class InboxRow(Table):
+    """A deal that the CRM says was lost, waiting to be fetched and classified; the same event comes in once.
+
+    `door` is where it came in (`webhook`, `poll`, `backfill`), `state` is `due`, `taking`, `taken`, `silent` (the deal has no
+    text), `gone` (the CRM does not hold it), `unreadable` or `failed`.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (UniqueConstraint("crm", "key"), Index(None, "state", "due_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    crm: Mapped[str] = mapped_column(String(50))
+    key: Mapped[str] = mapped_column(String(300))
+    deal_id: Mapped[str] = mapped_column(String(200))
+    door: Mapped[str] = mapped_column(String(30))
+    state: Mapped[str] = mapped_column(String(20), default="due")
+    tries: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(String(300))
+    batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id"))
+    received_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    lease: Mapped[str | None] = mapped_column(String(36))
+    leased_until_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+
+
 class WriteBackRow(Table):
     """Values on their way into the CRM, and what stood there before.
 
@@ -120,6 +162,7 @@ class WriteBackRow(Table):
     leased_until_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id"), index=True)
 
     assessment_row: Mapped[AssessmentRow] = relationship(back_populates="write_back")
     attempts: Mapped[list[AttemptRow]] = relationship(back_populates="write_back", order_by="AttemptRow.id")

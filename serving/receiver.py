@@ -1,0 +1,96 @@
+"""The receiver: fetches the deals in the inbox from the CRM and takes each in by the one path for every deal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+from typing import Any
+
+import structlog
+
+from lossnlp.errors import InvalidDealError, LossNlpError
+from serving import inbox
+from serving.crm.protocol import Crm
+from serving.inbox import End, InboxClaim
+from serving.intake import Intake, parse_deal
+from serving.logs import describe_error
+from serving.store import Database, now
+
+LEASE_S = 600.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Takes in what is due.
+
+    A deal is settled when its answer is committed; killed in between, it is taken once more and finds the stored answer.
+
+    Args:
+        database: Where the inbox stands.
+        crm: Where the deals are fetched.
+        intake: Classifies and keeps.
+        clock: Gives the moment; tests hand in their own.
+    """
+
+    database: Database
+    crm: Crm
+    intake: Intake
+    clock: Callable[[], datetime] = now
+
+    def run(self, stop: Event, *, poll_s: float = 2.0) -> None:
+        """Takes deals in until `stop` is set; a fault is logged and tried again, never the end."""
+        while not stop.is_set():
+            try:
+                taken = self.take_due()
+            except Exception as error:  # noqa: BLE001 (the loop outlives a database that is away for a moment)
+                _log.error("receiver_failed", **describe_error(error))
+                taken = 0
+            if not taken:
+                stop.wait(poll_s)
+
+    def take_due(self) -> int:
+        """Gives how many events were handled, 0 when nothing is due."""
+        with self.database.writing() as session:
+            claims = inbox.claim_events(session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S)
+            session.commit()
+        if not claims:
+            return 0
+        try:
+            found = self.crm.fetch_requests(list(dict.fromkeys(claim.deal_id for claim in claims)))
+        except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
+            _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
+            self._settle(claims, "failed", error=_cause(error))
+            return len(claims)
+        for claim in claims:
+            end, cause = self._take(claim, found.get(claim.deal_id))
+            self._settle([claim], end, error=cause)
+        return len(claims)
+
+    def _take(self, claim: InboxClaim, request: dict[str, Any] | None) -> tuple[End, str | None]:
+        """Gives what became of one event, and the cause where that is no answer."""
+        if request is None:
+            return "gone", None
+        if not request["documents"]:
+            return "silent", None
+        try:
+            self.intake.take_deal(parse_deal(request), batch_id=claim.batch_id)
+        except InvalidDealError as error:
+            return "unreadable", error.message
+        except Exception as error:  # noqa: BLE001 (one deal must not take its neighbours down)
+            return "failed", _cause(error)
+        return "taken", None
+
+    def _settle(self, claims: list[InboxClaim], end: End, *, error: str | None) -> None:
+        with self.database.writing() as session:
+            for claim in claims:
+                inbox.settle_event(session, claim, end, at=self.clock(), error=error)
+                _log.info("event_settled", deal_id=claim.deal_id, end=end)
+            session.commit()
+
+
+def _cause(error: Exception) -> str:
+    """Gives a short cause; messages of foreign errors may quote a deal and are left out."""
+    return error.message if isinstance(error, LossNlpError) else type(error).__name__
