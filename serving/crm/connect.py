@@ -11,13 +11,13 @@ from serving.crm.protocol import Crm
 from serving.errors import ConfigurationError
 from serving.settings import Settings
 
-_NOT_CONNECTORS = {"connect", "protocol"}
+_CONNECTORS = ("bottlecrm", "demo", "hubspot", "salesforce", "tryton")
 
 
 def crm_names() -> list[str]:
     """Gives the names that `LOSSNLP_CRM` may hold: one for each connector file."""
-    folder = str(Path(__file__).parent)
-    return sorted(module.name for module in pkgutil.iter_modules([folder]) if module.name not in _NOT_CONNECTORS)
+    there = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])}
+    return [name for name in _CONNECTORS if name in there]
 
 
 def connect_crm(settings: Settings) -> Crm:

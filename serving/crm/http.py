@@ -151,7 +151,18 @@ class CrmHttp:
             sleep=self.sleep,
             reraise=True,
         )
-        return trying(self._once, method, path, request)
+        doubts: list[CrmCallError] = []
+
+        def once() -> object:
+            try:
+                return self._once(method, path, request)
+            except CrmCallError as error:
+                doubts.extend([error] if not error.is_certain else [])
+                # What an earlier try may have done stays in doubt, however plainly a later one was turned away
+                error.is_certain = not doubts
+                raise
+
+        return trying(once)
 
     def _once(self, method: str, path: str, request: Request) -> object:
         if self._limiter is not None:

@@ -8,10 +8,14 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.serving.crm.demo_world import demo_world
+from tests.serving.crm.hubspot_world import hubspot_world
+from tests.serving.crm.salesforce_world import salesforce_world
 from tests.serving.crm.worlds import World
 
 WORLDS: dict[str, Callable[[], AbstractContextManager[World]]] = {
     "demo": demo_world,
+    "salesforce": salesforce_world,
+    "hubspot": hubspot_world,
 }
 
 

@@ -131,3 +131,10 @@ def test_an_unreachable_crm_has_changed_nothing() -> None:
     with pytest.raises(CrmCallError) as caught:
         made(Script(httpx2.ConnectError("refused"))).call("POST", "/deals", may_repeat=False)
     assert (caught.value.is_retryable, caught.value.is_certain) == (True, True)
+
+
+def test_doubt_of_an_earlier_try_stays_with_the_call() -> None:
+    script = Script(busy(502), busy(429))
+    with pytest.raises(CrmCallError) as caught:
+        made(script, pace=Pace(tries=3)).call("PATCH", "/deals/1", Request(body={}))
+    assert (caught.value.status, caught.value.is_certain) == (429, False)

@@ -1,0 +1,86 @@
+"""A HubSpot account, played by the stand-in, as a world to test a connector in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from serving.crm.hubspot import HubSpotCrm, HubSpotSettings
+from serving.crm.protocol import Choice, Fields, FieldSpec
+from tests.serving.crm.hubspot_fake import TOKEN, HubSpotFake, moments
+from tests.serving.crm.worlds import SeenDeal
+
+CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
+
+
+class HubSpotWorld:
+    """An account with one pipeline; `waits` are the seconds that the connector has waited."""
+
+    keeps_fields = True
+    specs = (
+        FieldSpec("lossnlp_primary_reason", "Primary loss reason", "choice", CHOICES),
+        FieldSpec("lossnlp_contributing_reasons", "Contributing loss reasons", "choices", CHOICES),
+        FieldSpec("lossnlp_rival", "Rival", "text"),
+        FieldSpec("lossnlp_confidence", "Confidence", "number"),
+        FieldSpec("lossnlp_revisit_on", "Come back on", "date"),
+        FieldSpec("lossnlp_assessed_at", "Assessed at", "moment"),
+        FieldSpec("lossnlp_external_only", "Only outside factors", "flag"),
+    )
+
+    def __init__(self) -> None:
+        self.fake = HubSpotFake()
+        self.waits: list[float] = []
+        self.now_s = 0.0
+        transport = httpx2.WSGITransport(app=self.fake)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.client = httpx2.Client(base_url="https://api.hubapi.com", headers=headers, transport=transport)
+        options = HubSpotSettings(token=TOKEN, calls_per_10_s=100_000)
+        self.crm = HubSpotCrm(self.client, options, sleep=self.waits.append, clock=lambda: self.now_s)
+        self._moments = moments()
+
+    def add_lost(self, deal: SeenDeal) -> str:
+        properties = {
+            "dealname": deal.name,
+            "dealstage": "closedlost",
+            "closedate": f"{deal.closed_on.isoformat()}T09:00:00Z",
+            "amount": None if deal.amount is None else str(deal.amount),
+            "deal_currency_code": deal.currency,
+            "description": deal.note,
+        }
+        added = self.fake.add("deals", properties)
+        for kind, name, texts in (
+            ("notes", "hs_note_body", deal.notes),
+            ("calls", "hs_call_body", deal.calls),
+            ("emails", "hs_email_html", deal.mails),
+        ):
+            for text in texts:
+                self.log(kind, [added], **{name: f"<div><p>{text}</p></div>"})
+        return added
+
+    def log(self, kind: str, deal_ids: list[str], **properties: str) -> str:
+        return self.fake.add(kind, {"hs_timestamp": next(self._moments), **properties}, deal_ids)
+
+    def add_open(self, name: str) -> str:
+        return self.fake.add("deals", {"dealname": name, "dealstage": "contractsent"})
+
+    def add_won(self, name: str) -> str:
+        return self.fake.add("deals", {"dealname": name, "dealstage": "closedwon", "closedate": "2026-11-02T09:00:00Z"})
+
+    def set_by_person(self, deal_id: str, fields: Fields) -> None:
+        self.fake.set_by_person(deal_id, {name: str(value) for name, value in fields.items()})
+
+    def get_fields(self, deal_id: str) -> Fields:
+        return dict(self.fake.records["deals"][deal_id])
+
+    def delete(self, deal_id: str) -> None:
+        self.fake.delete(deal_id)
+
+
+@contextmanager
+def hubspot_world() -> Iterator[HubSpotWorld]:
+    """Gives a fresh account."""
+    world = HubSpotWorld()
+    with world.client:
+        yield world
