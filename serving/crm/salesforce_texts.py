@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from typing import Any
+
+from serving.crm.plain_text import read_html
 
 Row = dict[str, Any]
 TASK_FIELDS = ("Id", "WhatId", "TaskSubtype", "Subject", "Description", "ActivityDate", "CreatedDate")
@@ -24,8 +24,6 @@ MAIL_FIELDS = (
 )
 _MAILS = ("Email", "ListEmail")
 _MOST_CALLS = 190
-_UNSEEN = {"head", "script", "style", "title"}
-_BLOCKS = {"blockquote", "br", "div", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "table", "tr", "ul"}
 
 
 def documents(deal: Row, tasks: Sequence[Row], events: Sequence[Row], mails: Sequence[Row]) -> list[Row]:
@@ -72,7 +70,7 @@ def _head(row: Row) -> str:
 
 def _body(row: Row) -> str:
     plain = str(row.get("TextBody") or row.get("Description") or "").strip()
-    return plain or plain_text(str(row.get("HtmlBody") or ""))
+    return plain or read_html(row.get("HtmlBody"))
 
 
 def _moment(row: Row) -> str:
@@ -85,35 +83,3 @@ def _day(row: Row) -> str:
 
 def _by_time(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (_moment(row), str(row["CreatedDate"]), row["Id"]))
-
-
-def plain_text(html: str) -> str:
-    """Gives the words of an HTML page, a line a block."""
-    reader = _Words()
-    reader.feed(html)
-    reader.close()
-    lines = [re.sub(r"[ \t\xa0]+", " ", line).strip() for line in "".join(reader.parts).splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-class _Words(HTMLParser):
-    """Gathers what a reader of the page would see."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 (the parser's signature)
-        self._unseen += tag in _UNSEEN
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._unseen -= tag in _UNSEEN and self._unseen > 0
-        if tag in _BLOCKS - {"br"}:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.parts.append(re.sub(r"\s+", " ", data))

@@ -15,7 +15,6 @@ from lossnlp.deal import Deal
 from lossnlp.transcripts import read_turns
 from serving.crm.hubspot import HubSpotCrm, HubSpotSettings, connect, load_hubspot_settings
 from serving.crm.hubspot_answers import find_cause
-from serving.crm.hubspot_texts import read_html
 from serving.crm.protocol import Choice, CrmError, FieldChange, FieldSpec
 from serving.errors import ConfigurationError
 from serving.settings import Settings
@@ -295,23 +294,6 @@ def test_a_long_reason_is_a_note(world: HubSpotWorld) -> None:
     world.fake.set_by_person(deal_id, {"closed_lost_reason": "They took Rostera. " * 30})
     request = world.crm.fetch_requests([deal_id])[deal_id]
     assert Deal.from_request(request).documents[0].text == ("They took Rostera. " * 30).strip()
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("<p>One &amp; two</p><p>three</p>", "One & two\n\nthree"),
-        ("<div>Dana: no</div><div>Sam: why?</div>", "Dana: no\nSam: why?"),
-        ("<ul>\n <li>price</li>\n <li>timing</li>\n</ul>", "price\ntiming"),
-        ("one<br>two<br/>three", "one\ntwo\nthree"),
-        ("<style>p {color: red}</style><p>seen</p>", "seen"),
-        ("<p>odd <![foo[x]]> rest</p>", "odd rest"),
-        ("cost < budget & plain\nsecond line", "cost < budget & plain\nsecond line"),
-        (None, ""),
-    ],
-)
-def test_rich_text_becomes_plain_lines(text: str | None, words: str) -> None:
-    assert read_html(text) == words
 
 
 def test_every_kind_of_value_comes_back(world: HubSpotWorld) -> None:

@@ -15,7 +15,6 @@ from lossnlp.deal import Deal
 from serving.crm.protocol import Choice, CrmError, FieldChange, FieldSpec, fetch_all_lost
 from serving.crm.salesforce import connect, connect_org
 from serving.crm.salesforce_org import quoted
-from serving.crm.salesforce_texts import plain_text
 from serving.errors import ConfigurationError
 from serving.settings import Settings
 from tests.serving.crm.salesforce_fake import CLIENT_ID, CLIENT_SECRET
@@ -273,11 +272,6 @@ def test_own_reason_field_and_currency_are_read() -> None:
         "owner": "Ada Rep",
         "account": "Nordwind Logistics",
     }
-
-
-def test_html_becomes_lines_of_words() -> None:
-    html = "<html><head><style>p{}</style></head><body><p>Dear\n Ada,</p><br><ul><li>too&nbsp;dear</li></ul>&lt;end&gt;</body>"
-    assert plain_text(html) == "Dear Ada,\n\ntoo dear\n\n<end>"
 
 
 # Values
