@@ -11,24 +11,12 @@ from uuid import uuid4
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from serving.crm.protocol import LostEvent
 from serving.tables import InboxRow
 
 RETRY_AFTER_S = (30, 120, 600, 3_600, 21_600)
 Door = Literal["webhook", "poll", "backfill"]
 End = Literal["taken", "silent", "gone", "unreadable", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class LostEvent:
-    """That a deal was lost, as a CRM tells it.
-
-    Args:
-        key: What tells the same event told twice from another one, at most 300 characters.
-        deal_id: The CRM's id of the deal.
-    """
-
-    key: str
-    deal_id: str
 
 
 @dataclass(frozen=True, slots=True)

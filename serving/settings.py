@@ -38,6 +38,7 @@ class Settings(BaseSettings):
         fiscal_year_starts: Month in which fiscal years start where a text does not say, 1 to 12.
         env: `production` refuses to start without a key; `development` makes one under `var_dir`.
         crm: Name of the connected CRM (a module of `serving.crm`); None writes nothing back.
+        crm_words: YAML file of a company's own names for our fields and values; None keeps ours.
         max_body_bytes: Largest accepted request body, in bytes.
         max_batch_items: Most deals in one batch request.
         log_level: Least severe level that is logged.
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     fiscal_year_starts: int = Field(default=1, ge=1, le=12)
     env: Literal["production", "development"] = "production"
     crm: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    crm_words: Path | None = None
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -7,10 +7,9 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
-from serving.crm.protocol import CrmError
+from serving.crm.protocol import CrmError, LostEvent
 
 SIGNATURE_HEADER = "X-BottleCRM-Signature"
 _WINDOW_S = 5 * 60
@@ -24,20 +23,7 @@ class WrongSignatureError(CrmError):
     code = "wrong_signature"
 
 
-@dataclass(frozen=True, slots=True)
-class LostDeal:
-    """That a deal was lost.
-
-    Args:
-        key: Equal for the same event sent again, in whatever order.
-        deal_id: BottleCRM's id of the deal.
-    """
-
-    key: str
-    deal_id: str
-
-
-def read_lost_deals(body: bytes, signature: str, *, secret: str, at: datetime) -> tuple[LostDeal, ...]:
+def read_lost_deals(body: bytes, signature: str, *, secret: str, at: datetime) -> tuple[LostEvent, ...]:
     """Gives the deals that a webhook tells were lost, none where it tells of something else.
 
     A webhook holds neither notes nor custom fields; the deal is to be fetched.
@@ -73,7 +59,7 @@ def _is_signed(body: bytes, signature: str, *, secret: str, at: datetime) -> boo
     return hmac.compare_digest(expected, found["digest"])
 
 
-def _read(told: object) -> Iterator[LostDeal]:
+def _read(told: object) -> Iterator[LostEvent]:
     if not isinstance(told, dict):
         raise CrmError("The call holds no event.")
     if told.get("event") != "deal.lost":
@@ -82,7 +68,7 @@ def _read(told: object) -> Iterator[LostDeal]:
     deal_id = data.get("id") if isinstance(data, dict) else None
     if not (_is_id(told.get("id")) and _is_id(deal_id)):
         raise CrmError("The event names no deal.")
-    yield LostDeal(key=told["id"], deal_id=str(deal_id))
+    yield LostEvent(key=told["id"], deal_id=str(deal_id))
 
 
 def _is_id(value: object) -> bool:

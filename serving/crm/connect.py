@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from lossnlp.taxonomy import Taxonomy
+from serving.crm.fields import FieldMap, read_words
 from serving.crm.protocol import Crm
 from serving.errors import ConfigurationError
 from serving.settings import Settings
@@ -30,3 +32,16 @@ def connect_crm(settings: Settings) -> Crm:
         message = f"LOSSNLP_CRM is {settings.crm or 'not set'}; set it to one of: {', '.join(crm_names())}."
         raise ConfigurationError(message, field="LOSSNLP_CRM")
     return cast("Crm", import_module(f"serving.crm.{settings.crm}").connect(settings))
+
+
+def read_field_map(settings: Settings, taxonomy: Taxonomy) -> FieldMap:
+    """Gives the translation between our fields and those of the company's CRM, from the file that the settings name.
+
+    Args:
+        settings: What the installation has set.
+        taxonomy: The reasons and elements that can be written.
+
+    Raises:
+        ConfigurationError: The mapping file cannot be used.
+    """
+    return FieldMap(taxonomy, read_words(settings.crm_words))

@@ -8,47 +8,16 @@ import hmac
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from serving.crm.protocol import CrmError
+from serving.crm.protocol import CrmError, Delivery, LostEvent
 
 _WINDOW_MS = 5 * 60 * 1000
 _DECODED = re.compile("%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 _DEAL_TYPES = frozenset({"0-3", "deal", "deals"})
 _GONE = ("deletion", "privacyDeletion", "merge")
 _REOPENED = ("hs_is_closed_lost", {"false", ""})
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A call at our door as it came in.
-
-    Args:
-        method: HTTP method.
-        target: Path and query, raw as the caller sent them.
-        headers: In any spelling of their names.
-        body: The raw bytes.
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DealEvent:
-    """That something happened to a deal.
-
-    Args:
-        key: Equal for the same event told twice.
-        deal_id: HubSpot's id of the deal.
-    """
-
-    key: str
-    deal_id: str
 
 
 def is_from_hubspot(
@@ -78,7 +47,7 @@ def is_from_hubspot(
     return _is_same(expected, headers.get("x-hubspot-signature", ""))
 
 
-def read_deal_events(body: bytes) -> list[DealEvent]:
+def read_deal_events(body: bytes) -> list[LostEvent]:
     """Gives the deals that a call tells of, each event once, in its order; other records and deletions are left out.
 
     Args:
@@ -124,14 +93,14 @@ def _is_same(expected: str, given: str) -> bool:
     return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
 
 
-def _read_webhook(events: list[Any]) -> Iterator[DealEvent]:
+def _read_webhook(events: list[Any]) -> Iterator[LostEvent]:
     for event in events:
         if not isinstance(event, dict):
             raise CrmError("The call holds something else than events.")
         deal_id = _find_id(event.get("objectId"))
         if deal_id and _tells_of_deal(event):
             parts = (event.get(name, "") for name in ("subscriptionId", "objectId", "propertyName", "occurredAt"))
-            yield DealEvent(":".join(map(str, parts)), deal_id)
+            yield LostEvent(":".join(map(str, parts)), deal_id)
 
 
 def _tells_of_deal(event: Mapping[str, Any]) -> bool:
@@ -142,7 +111,7 @@ def _tells_of_deal(event: Mapping[str, Any]) -> bool:
     return record in _DEAL_TYPES and act not in _GONE and not is_reopened
 
 
-def _read_action(told: Mapping[str, Any], body: bytes) -> Iterator[DealEvent]:
+def _read_action(told: Mapping[str, Any], body: bytes) -> Iterator[LostEvent]:
     """Gives the enrolled deal; a plain webhook of a workflow names no event, so its content stands for it."""
     record = _object_in(told, "object") or told
     kind = str(record.get("objectType") or record.get("objectTypeId") or "deal")
@@ -151,7 +120,7 @@ def _read_action(told: Mapping[str, Any], body: bytes) -> Iterator[DealEvent]:
     deal_id = next(filter(None, map(_find_id, [*named, properties.get("hs_object_id")])), None)
     if deal_id and kind.lower() in _DEAL_TYPES:
         callback = told.get("callbackId")
-        yield DealEvent(f"action:{callback or hashlib.sha256(body).hexdigest()}", deal_id)
+        yield LostEvent(f"action:{callback or hashlib.sha256(body).hexdigest()}", deal_id)
 
 
 def _object_in(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:

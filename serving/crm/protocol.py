@@ -24,6 +24,36 @@ class CrmError(LossNlpError):
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A call at one of our doors as it came in.
+
+    Args:
+        method: HTTP method.
+        target: Path and query, raw as the caller sent them.
+        headers: In any spelling of their names.
+        body: The raw bytes.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LostEvent:
+    """That a deal was lost, as a CRM tells it.
+
+    Args:
+        key: What tells the same event told twice from another one, at most 300 characters.
+        deal_id: The CRM's id of the deal.
+    """
+
+    key: str
+    deal_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LostPage:
     """Some ids of closed-lost deals, and where to go on.
 

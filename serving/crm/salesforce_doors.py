@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
 
-from serving.crm.protocol import CrmError
+from serving.crm.protocol import CrmError, LostEvent
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -46,20 +45,7 @@ class WrongOrganizationError(OutboundMessageError):
     code = "wrong_organization"
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One notice that a deal changed; it may come again, and in any order.
-
-    Args:
-        id: Of the notice, the same each time it is sent: what has been handled is known by it.
-        deal_id: Of the opportunity.
-    """
-
-    id: str
-    deal_id: str
-
-
-def read_outbound_message(body: bytes, *, organization_id: str) -> tuple[Notification, ...]:
+def read_outbound_message(body: bytes, *, organization_id: str) -> tuple[LostEvent, ...]:
     """Gives the 1 to 100 notices of a message; answer with `ACK` once they are kept, else it is sent again for a day.
 
     Args:
@@ -100,11 +86,11 @@ def _is_from(message: Element, organization_id: str) -> bool:
     return is_same and _ID.fullmatch(organization_id) is not None
 
 
-def _read(notice: Element) -> Notification:
+def _read(notice: Element) -> LostEvent:
     thing = notice.find(f"{_OUT}sObject")
     kind = "" if thing is None else thing.get(_TYPE, "").rpartition(":")[2]
     notice_id = (notice.findtext(f"{_OUT}Id") or "").strip()
     deal_id = "" if thing is None else (thing.findtext(f"{_OBJECT}Id") or "").strip()
     if kind != "Opportunity" or not _ID.fullmatch(notice_id) or not _DEAL_ID.fullmatch(deal_id):
         raise OutboundMessageError("A notification is not about an opportunity.")
-    return Notification(notice_id, deal_id)
+    return LostEvent(notice_id, deal_id)

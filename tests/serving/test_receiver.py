@@ -9,8 +9,7 @@ import pytest
 
 from serving import inbox, outbox
 from serving.crm.demo import DemoCrm
-from serving.crm.protocol import CrmError
-from serving.inbox import LostEvent
+from serving.crm.protocol import CrmError, LostEvent
 from serving.intake import Intake, parse_deal
 from serving.receiver import LEASE_S, Receiver
 from serving.store import Database

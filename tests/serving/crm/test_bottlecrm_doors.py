@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.crm.bottlecrm_doors import LostDeal, WrongSignatureError, read_lost_deals
-from serving.crm.protocol import CrmError
+from serving.crm.bottlecrm_doors import WrongSignatureError, read_lost_deals
+from serving.crm.protocol import CrmError, LostEvent
 
 SECRET = "whsec_only-for-tests"  # noqa: S105
 AT = datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
@@ -30,7 +30,7 @@ def signed(body: bytes, *, at: datetime = AT, secret: str = SECRET) -> str:
     return f"t={stamp},v1={hmac.new(secret.encode(), f'{stamp}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
-def read(body: bytes, signature: str | None = None, *, secret: str = SECRET) -> tuple[LostDeal, ...]:
+def read(body: bytes, signature: str | None = None, *, secret: str = SECRET) -> tuple[LostEvent, ...]:
     return read_lost_deals(body, signed(body) if signature is None else signature, secret=secret, at=AT)
 
 
@@ -41,7 +41,7 @@ def test_a_fixed_signature_is_let_in() -> None:
 
 
 def test_a_lost_deal_is_named() -> None:
-    assert read(event()) == (LostDeal(key=EVENT_ID, deal_id=DEAL_ID),)
+    assert read(event()) == (LostEvent(key=EVENT_ID, deal_id=DEAL_ID),)
 
 
 def test_an_event_sent_again_has_one_key() -> None:

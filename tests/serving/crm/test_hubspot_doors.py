@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from serving.crm.hubspot_doors import Delivery, is_from_hubspot, read_deal_events
-from serving.crm.protocol import CrmError
+from serving.crm.hubspot_doors import is_from_hubspot, read_deal_events
+from serving.crm.protocol import CrmError, Delivery
 
 # HubSpot, "Validating requests": the published example of v2.
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"  # noqa: S105

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from serving.crm.protocol import LostEvent
 from serving.crm.salesforce_doors import (
     ACK,
-    Notification,
     OutboundMessageError,
     WrongOrganizationError,
     read_outbound_message,
@@ -37,13 +37,13 @@ def message(*notices: str, org: str = ORG, start: str = "") -> bytes:
     return MESSAGE.format(org=org, start=start, notices="".join(notices)).encode()
 
 
-def read(body: bytes, organization_id: str = ORG) -> tuple[Notification, ...]:
+def read(body: bytes, organization_id: str = ORG) -> tuple[LostEvent, ...]:
     return read_outbound_message(body, organization_id=organization_id)
 
 
 def test_notices_name_their_deals() -> None:
     found = read(message(notice(1), notice(2, deal="006Hs0000000002IAA")))
-    assert [(one.id, one.deal_id) for one in found] == [
+    assert [(one.key, one.deal_id) for one in found] == [
         ("04lHs0000000001IA0", "006Hs0000000001IAA"),
         ("04lHs0000000002IA0", "006Hs0000000002IAA"),
     ]
