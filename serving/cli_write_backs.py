@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Column, Table
 
+from lossnlp.taxonomy import get_default_taxonomy
 from serving import outbox
-from serving.crm.connect import connect_crm
+from serving.crm.connect import connect_crm, read_field_map
 from serving.crm.protocol import Fields, FieldValue
 from serving.schema import open_database
 from serving.settings import load_settings
@@ -40,14 +41,17 @@ def list_write_backs(
 def plan_write_backs() -> None:
     """Shows what the worker would do now with everything it would take; writes nothing."""
     settings = load_settings()
-    crm = connect_crm(settings)
+    crm, fields = connect_crm(settings), read_field_map(settings, get_default_taxonomy())
     table = Table("id", "deal", _field_column(), "in the CRM", "planned", "what happens")
     with open_database(settings.database_url).reading() as session:
         rows = outbox.find_due(session, crm=crm.name, at=now())
         ours = {row.deal_id: outbox.find_our_values(session, row.deal_id, crm=crm.name) for row in rows}
     current = crm.fetch_fields([row.deal_id for row in rows])
     for row in rows:
-        _add_plan(table, row, current=current.get(row.deal_id), ours=ours[row.deal_id])
+        planned = fields.to_crm(row.planned)
+        there = current.get(row.deal_id)
+        decision = None if there is None else decide(planned, current=there, ours=ours[row.deal_id], rules=fields.rules)
+        _add_plan(table, row, planned=planned, current=there or {}, decision=decision)
     open_console().print(table)
 
 
@@ -56,7 +60,8 @@ def undo_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in
     """Puts back what stood in the CRM before; what a person has changed since stays."""
     settings = load_settings()
     crm = connect_crm(settings)
-    undone = Worker(open_database(settings.database_url), crm).undo(write_back_id)
+    fields = read_field_map(settings, get_default_taxonomy())
+    undone = Worker(open_database(settings.database_url), crm, fields=fields).undo(write_back_id)
     table = Table(_field_column(), "taken back", "now")
     for field, value in undone.write.items():
         table.add_row(field, _shown(undone.before[field]), _shown(value))
@@ -82,22 +87,23 @@ def _add_write_back(table: Table, row: WriteBackRow) -> None:
     table.add_section()
 
 
-def _add_plan(table: Table, row: WriteBackRow, *, current: Fields | None, ours: dict[str, list[FieldValue]]) -> None:
-    if current is None:
+def _add_plan(table: Table, row: WriteBackRow, *, planned: Fields, current: Fields, decision: Decision | None) -> None:
+    if decision is None:
         table.add_row(str(row.id), row.deal_id, "", "", "", "fails: the CRM does not hold this deal")
         return
-    decision = decide(row.planned, current=current, ours=ours)
-    for field in row.planned | decision.write:
-        stands, planned = current.get(field), row.planned.get(field)
-        act = _act(field, decision, stands_already=stands == planned)
-        table.add_row(str(row.id), row.deal_id, field, _shown(stands), _shown(planned), act)
+    for field in planned | decision.write:
+        stands, wanted = current.get(field), planned.get(field)
+        act = _act(field, decision, stands_already=stands == wanted)
+        table.add_row(str(row.id), row.deal_id, field, _shown(stands), _shown(wanted), act)
     table.add_section()
 
 
 def _act(field: str, decision: Decision, *, stands_already: bool) -> str:
     if field in decision.write:
         return "write" if decision.write[field] is not None else "clear: no longer read"
-    return "nothing: it stands already" if stands_already else "leave: a person's"
+    if field in decision.kept:
+        return "leave: a person's"
+    return "nothing: it stands already" if stands_already else "leave: by the policy of the field"
 
 
 def _shown(value: FieldValue) -> str:

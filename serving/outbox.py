@@ -21,7 +21,16 @@ _OPEN = ("due", "sending")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A write-back that this worker alone may send until its lease runs out."""
+    """A write-back that this worker alone may send until its lease runs out.
+
+    Args:
+        write_back_id: Of the row.
+        attempt_id: Of the row of this try.
+        lease: Proves that this worker holds it.
+        deal_id: The CRM's id of the deal.
+        planned: What the assessment offers, in our words.
+        ours: For each field of the CRM the values that we may have left there.
+    """
 
     write_back_id: int
     attempt_id: int

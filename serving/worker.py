@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 
@@ -12,7 +12,8 @@ import structlog
 
 from lossnlp.errors import LossNlpError
 from serving import outbox
-from serving.crm.protocol import Crm, FieldChange, SendResult
+from serving.crm.fields import FieldMap
+from serving.crm.protocol import Crm, FieldChange, Fields, SendResult
 from serving.logs import describe_error
 from serving.outbox import Claim
 from serving.store import Database, now
@@ -37,11 +38,13 @@ class Worker:
         database: Where the queue stands.
         crm: Where the values go.
         clock: Gives the moment; tests hand in their own.
+        fields: What our fields and values are called there, and when each may be written.
     """
 
     database: Database
     crm: Crm
     clock: Callable[[], datetime] = now
+    fields: FieldMap = field(default_factory=FieldMap.plain)
 
     def run(self, stop: Event, *, poll_s: float = 5.0) -> None:
         """Sends until `stop` is set; a fault is logged and tried again, never the end."""
@@ -73,15 +76,19 @@ class Worker:
         """Gives one result a claim: reads what stands, writes down the intent, sends."""
         current = self.crm.fetch_fields([claim.deal_id for claim in claims])
         known = [claim for claim in claims if claim.deal_id in current]
-        decisions = {c.deal_id: decide(c.planned, current=current[c.deal_id], ours=c.ours) for c in known}
+        decisions = {claim.deal_id: self.decide(claim, current[claim.deal_id]) for claim in known}
         intended = self._record_intents(known, decisions)
-        changes = [FieldChange(deal_id, decision.write) for deal_id, decision in intended.items() if decision.write]
+        changes = [FieldChange(deal_id, d.write, before=d.before) for deal_id, d in intended.items() if d.write]
         told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
         unsent = {c.deal_id: SendResult(c.deal_id, error="lease_lost") for c in known if c.deal_id not in intended}
         unsent |= {c.deal_id: SendResult(c.deal_id, error="deal_not_found") for c in claims if c.deal_id not in current}
         unsent |= {deal_id: SendResult(deal_id) for deal_id, decision in intended.items() if not decision.write}
         results = unsent | told
         return [results.get(c.deal_id) or _unknown_result(c.deal_id, "no_result") for c in claims]
+
+    def decide(self, claim: Claim, current: Fields) -> Decision:
+        """Gives what a write-back would do to a deal whose fields hold `current`."""
+        return decide(self.fields.to_crm(claim.planned), current=current, ours=claim.ours, rules=self.fields.rules)
 
     def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
         with self.database.writing() as session:
@@ -113,8 +120,8 @@ class Worker:
         current = self.crm.fetch_fields([deal_id]).get(deal_id)
         if current is None:
             raise UndoError(f"The CRM '{self.crm.name}' does not return deal {deal_id}. Nothing was changed.")
-        decision = decide_undo(after, before=before, current=current)
-        self._put_back(write_back_id, FieldChange(deal_id, decision.write))
+        decision = decide_undo(after, before=before, current=current, rules=self.fields.rules)
+        self._put_back(write_back_id, FieldChange(deal_id, decision.write, before=decision.before))
         return decision
 
     def _require_undoable(self, row: WriteBackRow) -> None:

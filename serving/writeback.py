@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from lossnlp.assessment import Assessment
+from lossnlp.assessment import Assessment, Span
+from serving.crm.fields import GAP
 from serving.crm.protocol import Fields, FieldValue
+from serving.crm.rules import CONFIDENCE, EVERYTHING, EVIDENCE, PRIMARY_REASON, WriteRules
 
-PRIMARY_REASON = "lossnlp_primary_reason"
-CONFIDENCE = "lossnlp_confidence"
+_EVIDENCE_CHARS = 255
+Holder = Literal["this answer", "an older answer", "others"]
 
 
 def _revisit_day(assessment: Assessment) -> str | None:
@@ -33,6 +36,17 @@ _VALUES: dict[str, tuple[str, Callable[[Assessment], FieldValue]]] = {
 }
 
 
+_SHOWN: dict[str, Callable[[Assessment], tuple[Span, ...]]] = {
+    PRIMARY_REASON: lambda assessment: assessment.primary.evidence,
+    CONFIDENCE: lambda assessment: assessment.primary.evidence,
+    "lossnlp_external_only": lambda assessment: assessment.flags.external_only.evidence,
+    "lossnlp_rep_buyer_conflict": lambda assessment: assessment.flags.rep_buyer_conflict.evidence,
+    "lossnlp_winback": lambda assessment: assessment.winback.evidence,
+    "lossnlp_revisit_on": lambda assessment: assessment.winback.evidence,
+    "lossnlp_rival": lambda assessment: assessment.competitors,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with a deal's fields.
@@ -51,15 +65,27 @@ class Decision:
 def plan_values(assessment: Assessment, *, assessed_at: datetime) -> Fields:
     """Gives the CRM values that the assessment offers: one for each name in `accepted`; nothing when that is empty.
 
-    With the first value go those that say where it comes from: confidence, model version, time and review state.
+    With the first value go those that say where it comes from: confidence and evidence, model version, time and review state.
     """
     values = _accepted_values(assessment) | _gap_values(assessment)
     contributing = [r.code for r in assessment.reasons if not r.primary and f"reasons.{r.code}" in assessment.accepted]
     if contributing:
         values["lossnlp_contributing_reasons"] = ";".join(contributing)
     if PRIMARY_REASON in values:
-        values[CONFIDENCE] = round(assessment.primary.confidence, 4)
+        values |= _grounds(assessment)
     return values | _provenance(assessment, assessed_at) if values else {}
+
+
+def quotes_of(assessment: Assessment, field: str) -> tuple[str, ...]:
+    """Gives the words of the deal that show the value of one of our fields; none where nothing was quoted."""
+    element = field.removeprefix(GAP)
+    if field.startswith(GAP) and element in assessment.meddpicc:
+        shown: tuple[Span, ...] = assessment.meddpicc[element].evidence
+    elif field == "lossnlp_contributing_reasons":
+        shown = tuple(span for reason in assessment.reasons if not reason.primary for span in reason.evidence)
+    else:
+        shown = _SHOWN[field](assessment) if field in _SHOWN else ()
+    return tuple(dict.fromkeys(span.text for span in shown))
 
 
 def _accepted_values(assessment: Assessment) -> Fields:
@@ -67,11 +93,16 @@ def _accepted_values(assessment: Assessment) -> Fields:
     return {field: value for field, value in named.items() if value is not None}
 
 
+def _grounds(assessment: Assessment) -> Fields:
+    """Gives what the primary reason rests on: how sure it is, and where it is said."""
+    primary = assessment.primary
+    quote = primary.evidence[0].text[:_EVIDENCE_CHARS] if primary.evidence else None
+    return {CONFIDENCE: round(primary.confidence, 4), **({EVIDENCE: quote} if quote else {})}
+
+
 def _gap_values(assessment: Assessment) -> Fields:
     elements = assessment.meddpicc.items()
-    return {
-        f"lossnlp_gap_{code}": element.state for code, element in elements if f"meddpicc.{code}" in assessment.accepted
-    }
+    return {f"{GAP}{code}": element.state for code, element in elements if f"meddpicc.{code}" in assessment.accepted}
 
 
 def _provenance(assessment: Assessment, assessed_at: datetime) -> Fields:
@@ -82,25 +113,83 @@ def _provenance(assessment: Assessment, assessed_at: datetime) -> Fields:
     }
 
 
-def decide(planned: Fields, *, current: Fields, ours: Mapping[str, list[FieldValue]]) -> Decision:
-    """Gives what to write, what to empty and what to leave.
+def decide(
+    planned: Fields, *, current: Fields, ours: Mapping[str, list[FieldValue]], rules: WriteRules | None = None
+) -> Decision:
+    """Gives what to write, what to empty and what to leave; all names and values are the CRM's.
 
-    A field is written only when it is empty or still holds what we wrote last. Anything else is a person's and stays; a
-    person's primary reason also keeps our confidence out, which would read as a verdict on theirs. A value of ours that
-    the assessment no longer offers is emptied: it would stand under the provenance of an answer that does not hold it.
+    What a person has set always stays. By the policy of a field, a value of ours stays too (`if_empty`), or gives way to a newer
+    one and is emptied where the assessment no longer offers one (`if_ours`): it would stand under the provenance of an answer
+    that does not hold it. A field that speaks of another, as confidence does of the primary reason, is written only beside a
+    value of ours: next to a person's it would read as a verdict on theirs.
 
     Args:
         planned: The values that the assessment offers.
         current: What stands in the CRM now.
         ours: For each field the values that we may have left there.
+        rules: Policies and kinds of the fields; None takes those of an installation that has set none.
     """
-    stands = {field: _find_value(current, field) for field in (*planned, *ours)}
-    free = {field for field, there in stands.items() if there is None or there in ours.get(field, [])}
-    kept = {field: stands[field] for field, value in planned.items() if field not in free and stands[field] != value}
-    withheld = {*kept, CONFIDENCE} if PRIMARY_REASON in kept else set(kept)
-    offered = {field: value for field, value in planned.items() if field not in withheld}
-    write = {field: offered.get(field) for field in stands if field in free and stands[field] != offered.get(field)}
-    return Decision(write=write, before={field: stands[field] for field in write}, kept=kept)
+    deal = _Deal(planned, current, ours, rules or WriteRules())
+    values = [field for field in deal.fields if deal.rules.speaks_of(field) is None]
+    write = {field: planned.get(field) for field in values if deal.is_to_change(field, planned.get(field))}
+    write |= _follow(deal, {field: deal.holder(field, write) for field in values})
+    kept = {field: deal.stands(field) for field in planned if deal.is_persons(field)}
+    return Decision(write=write, before={field: deal.stands(field) for field in write}, kept=kept)
+
+
+def _follow(deal: _Deal, holders: Mapping[str, Holder]) -> Fields:
+    """Gives the fields to set that speak of others: as this assessment says beside a value of its own, empty beside none of ours."""
+    write: Fields = {}
+    for field in deal.fields:
+        leader = deal.rules.speaks_of(field)
+        if leader is None:
+            continue
+        beside = set(holders.values()) if leader == EVERYTHING else {holders.get(leader, "others")}
+        wanted = deal.planned.get(field) if "this answer" in beside else None
+        is_silent = wanted is None and "an older answer" in beside
+        if not is_silent and deal.is_to_change(field, wanted):
+            write[field] = wanted
+    return write
+
+
+@dataclass(frozen=True, slots=True)
+class _Deal:
+    """One deal's fields: what is offered, what stands, what may be ours."""
+
+    planned: Fields
+    current: Fields
+    ours: Mapping[str, list[FieldValue]]
+    rules: WriteRules
+
+    @property
+    def fields(self) -> list[str]:
+        return list(dict.fromkeys((*self.planned, *self.ours)))
+
+    def stands(self, field: str) -> FieldValue:
+        return _find_value(self.current, field)
+
+    def is_ours(self, field: str) -> bool:
+        return any(self.rules.is_same(field, self.stands(field), left) for left in self.ours.get(field, []))
+
+    def is_persons(self, field: str) -> bool:
+        there = self.stands(field)
+        is_other = there is not None and not self.rules.is_same(field, there, self.planned.get(field))
+        return is_other and not self.is_ours(field) and self.rules.policy(field) != "never"
+
+    def is_to_change(self, field: str, wanted: FieldValue) -> bool:
+        """Says whether the field may be set to `wanted` and does not hold it yet."""
+        there, policy = self.stands(field), self.rules.policy(field)
+        if policy == "never" or self.rules.is_same(field, there, wanted):
+            return False
+        return there is None or (policy == "if_ours" and self.is_ours(field))
+
+    def holder(self, field: str, write: Fields) -> Holder:
+        """Gives whose value will stand in a field after `write`."""
+        after, offered = write.get(field, self.stands(field)), self.planned.get(field)
+        if offered is not None and self.rules.is_same(field, after, offered):
+            return "this answer"
+        is_left = field not in write and after is not None and self.is_ours(field)
+        return "an older answer" if is_left else "others"
 
 
 def _find_value(fields: Fields, name: str) -> FieldValue:
@@ -109,8 +198,16 @@ def _find_value(fields: Fields, name: str) -> FieldValue:
     return None if value == "" else value
 
 
-def decide_undo(after: Fields, *, before: Fields, current: Fields) -> Decision:
-    """Gives what to put back: every field that still holds what we sent; what a person changed since stays."""
-    write = {field: before.get(field) for field, value in after.items() if _find_value(current, field) == value}
+def decide_undo(after: Fields, *, before: Fields, current: Fields, rules: WriteRules | None = None) -> Decision:
+    """Gives what to put back: every field that still holds what we sent; what a person changed since stays.
+
+    Args:
+        after: What was sent; None where a field was emptied.
+        before: What it replaced.
+        current: What stands in the CRM now.
+        rules: Kinds of the fields; None takes those of an installation that has set none.
+    """
+    known = rules or WriteRules()
+    write = {f: before.get(f) for f, value in after.items() if known.is_same(f, _find_value(current, f), value)}
     kept = {field: current.get(field) for field in after if field not in write}
     return Decision(write=write, before={field: after[field] for field in write}, kept=kept)

@@ -9,12 +9,14 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lossnlp.taxonomy import Taxonomy
+from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from serving.crm.protocol import Choice, FieldKind, Fields, FieldSpec, FieldValue
+from serving.crm.rules import SPEAKS_OF, Policy, WriteRules
 from serving.errors import ConfigurationError
 
 GAP = "lossnlp_gap_"
 _JOINT = ";"
+_SETS = ("lossnlp_contributing_reasons",)
 _STATES = {"gap": "Gap", "covered": "Covered", "not_mentioned": "Not mentioned"}
 _WAYS_BACK = {"open": "Open", "closed": "Closed", "unclear": "Unclear"}
 _REVIEWS = {"waiting": "Waits for a person", "accepted": "Accepted"}
@@ -39,6 +41,8 @@ class CrmWords(BaseModel):
         fields: The CRM's name of a field, by ours; null leaves the field out. A field not named here keeps our name.
         labels: What people see for a field, by our name.
         values: For a field, the CRM's value by ours; null is never sent. A value not named here keeps our code.
+        policy: When a field may be written: `if_empty` (the default), `if_ours` or `never`.
+        policies: The same for single fields, by our name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +50,8 @@ class CrmWords(BaseModel):
     fields: Mapping[Name, Name | None] = {}
     labels: Mapping[Name, Name] = {}
     values: Mapping[Name, Mapping[Name, Name | None]] = {}
+    policy: Policy = "if_empty"
+    policies: Mapping[Name, Policy] = {}
 
 
 def read_words(path: Path | None) -> CrmWords:
@@ -85,8 +91,12 @@ class FieldMap:
         self._names = {ours: words.fields.get(ours, ours) for ours in self._labels}
         self._values = {field: dict(values) for field, values in words.values.items()}
         self._require_known(words)
-        self._ours = {theirs: ours for ours, theirs in self._names.items() if theirs}
-        self._back = {field: _reversed(values) for field, values in self._values.items()}
+        self.rules = self._rules(words)
+
+    @classmethod
+    def plain(cls) -> FieldMap:
+        """Gives the fields under our own names and words, for the reasons that ship."""
+        return cls(get_default_taxonomy(), CrmWords())
 
     def specs(self) -> tuple[FieldSpec, ...]:
         """Gives the fields that the CRM should have, under its own names."""
@@ -104,23 +114,27 @@ class FieldMap:
                 found[theirs] = said
         return found
 
-    def from_crm(self, fields: Mapping[str, FieldValue]) -> Fields:
-        """Gives the CRM's values in our words; what is none of our fields is left out, a value of a person's own stays as it is."""
-        return {
-            ours: self._said(ours, value, self._back.get(ours, {}))
-            for theirs, value in fields.items()
-            if (ours := self._ours.get(theirs)) is not None
-        }
+    def our_name(self, theirs: str) -> str | None:
+        """Gives our name of a field of the CRM, None where it is none of ours."""
+        return next((ours for ours, name in self._names.items() if name == theirs), None)
+
+    def _rules(self, words: CrmWords) -> WriteRules:
+        named = {ours: theirs for ours, theirs in self._names.items() if theirs}
+        spoken_of = {named[ours]: named.get(other, other) for ours, other in SPEAKS_OF.items() if ours in named}
+        policies = {named[ours]: policy for ours, policy in words.policies.items() if ours in named}
+        return WriteRules(
+            policies, words.policy, spoken_of, frozenset({named[ours] for ours in _SETS if ours in named})
+        )
 
     def _said(self, ours: str, value: FieldValue, words: Mapping[str, str | None]) -> FieldValue:
         if not isinstance(value, str) or ours not in self._choices:
             return value
-        said = [words.get(part, part) for part in value.split(_JOINT)]
+        said = dict.fromkeys(words.get(part, part) for part in value.split(_JOINT))
         return _JOINT.join(part for part in said if part) or None
 
     def _spec(self, ours: str, theirs: str) -> FieldSpec:
         kind = _PLAIN_FIELDS[ours][1] if ours in _PLAIN_FIELDS else "choice"
-        if ours == "lossnlp_contributing_reasons":
+        if ours in _SETS:
             kind = "choices"
         words = self._values.get(ours, {})
         choices = {words.get(code, code): label for code, label in self._choices.get(ours, {}).items()}
@@ -130,7 +144,7 @@ class FieldMap:
         )
 
     def _require_known(self, words: CrmWords) -> None:
-        for field in (*words.fields, *words.labels, *words.values):
+        for field in (*words.fields, *words.labels, *words.values, *words.policies):
             if field not in self._labels:
                 raise ConfigurationError(
                     f"The mapping names '{field}', which is none of our fields; they are: {', '.join(self._labels)}.",
@@ -170,12 +184,3 @@ def _choices(taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
         "lossnlp_winback": _WAYS_BACK,
         "lossnlp_review_state": _REVIEWS,
     }
-
-
-def _reversed(values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Gives ours by theirs; where several of ours share one of theirs, the first stands for them."""
-    back: dict[str, str | None] = {}
-    for ours, theirs in values.items():
-        if theirs is not None:
-            back.setdefault(theirs, ours)
-    return back

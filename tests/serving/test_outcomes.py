@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from lossnlp.taxonomy import get_default_taxonomy
 from serving import outbox
 from serving.crm.demo import DemoCrm
+from serving.crm.fields import CrmWords, FieldMap
 from serving.crm.protocol import CrmError, FieldChange, Fields, SendResult
+from serving.crm.rules import PRIMARY_REASON
 from serving.intake import Intake, parse_deal
 from serving.store import Database
 from serving.tables import WriteBackRow
 from serving.worker import UndoError, Worker
-from serving.writeback import PRIMARY_REASON
 
 DEAL = "OV-2133"
 
@@ -110,7 +112,8 @@ def test_undo_after_refusal_spares_persons_value(intake: Intake, database: Datab
 
 def test_value_of_unknown_outcome_is_ours(intake: Intake, database: Database, clock: Any) -> None:
     crm = CutOffCrm()
-    worker = Worker(database, crm, clock)
+    renewing = FieldMap(get_default_taxonomy(), CrmWords(policy="if_ours"))
+    worker = Worker(database, crm, clock, fields=renewing)
     take(intake)
     take(intake, "the budget was cut in May")
     worker.send_due()

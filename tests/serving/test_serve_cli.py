@@ -96,7 +96,10 @@ def test_plan_has_no_limit(env: dict[str, str], settings: Settings, assessor: An
     assert planned.count("does not hold this deal") == 201
 
 
-def test_plan_shows_what_is_cleared(env: dict[str, str], queued: Settings, assessor: Any) -> None:
+def test_plan_shows_what_is_cleared(env: dict[str, str], queued: Settings, assessor: Any, tmp_path: Path) -> None:
+    words = tmp_path / "words.yaml"
+    words.write_text("policy: if_ours")
+    env = env | {"LOSSNLP_CRM_WORDS": str(words)}
     say(env, "worker", "--once")
     database = Database(queued.database_url)
     Intake(assessor, database, Metrics(), crm="demo").take_deal(parse_deal({"id": DEAL, "text": "timing"}))

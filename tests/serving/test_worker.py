@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from lossnlp.taxonomy import get_default_taxonomy
 from serving import outbox
 from serving.crm.demo import DemoCrm
+from serving.crm.fields import CrmWords, FieldMap
 from serving.crm.protocol import CrmError, FieldChange, Fields, SendResult
+from serving.crm.rules import PRIMARY_REASON
 from serving.intake import Intake, parse_deal
 from serving.store import Database
 from serving.tables import WriteBackRow
 from serving.worker import LEASE_S, UndoError, Worker
-from serving.writeback import PRIMARY_REASON
 
 DEAL = "OV-2133"
 PERSONS_DEAL = "OV-2098"
@@ -43,6 +45,11 @@ class FailingCrm(DemoCrm):
 
 def take(intake: Intake, text: str = "price was far too high", deal_id: str = DEAL) -> None:
     intake.take_deal(parse_deal({"id": deal_id, "text": text}))
+
+
+def renewing(database: Database, crm: DemoCrm, clock: Any) -> Worker:
+    """A worker that may replace what we wrote before."""
+    return Worker(database, crm, clock, fields=FieldMap(get_default_taxonomy(), CrmWords(policy="if_ours")))
 
 
 def row_of(database: Database, write_back_id: int = 1) -> WriteBackRow:
@@ -76,12 +83,30 @@ def test_persons_value_survives(intake: Intake, database: Database, crm: DemoCrm
 
 
 def test_own_value_is_brought_up_to_date(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     take(intake)
     worker.send_due()
     take(intake, "the budget was cut in May")
     worker.send_due()
     assert fields(crm)[PRIMARY_REASON] == "budget"
+
+
+def test_own_older_value_stays_by_default(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    worker = Worker(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    take(intake, "the budget was cut in May")
+    worker.send_due()
+    assert fields(crm)[PRIMARY_REASON] == "price"
+    assert row_of(database, 2).kept == {}
+
+
+def test_values_go_out_in_the_companys_words(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    words = CrmWords(fields={PRIMARY_REASON: "Reason__c"}, values={PRIMARY_REASON: {"price": "Too dear"}})
+    take(intake)
+    Worker(database, crm, clock, fields=FieldMap(get_default_taxonomy(), words)).send_due()
+    assert fields(crm)["Reason__c"] == "Too dear"
+    assert row_of(database).after["Reason__c"] == "Too dear"
 
 
 def test_later_correction_by_person_survives(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
@@ -105,7 +130,7 @@ def test_undo_restores_what_stood_before(intake: Intake, database: Database, crm
 
 
 def test_undo_restores_our_earlier_value(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     take(intake)
     worker.send_due()
     take(intake, "the budget was cut in May")
@@ -191,7 +216,7 @@ def test_newer_value_waits_for_older(intake: Intake, database: Database, clock: 
     take(intake)
     take(intake, "the budget was cut in May")
     crm = FailingCrm(CrmError("away"))
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     assert (worker.send_due(), worker.send_due()) == (1, 0)
     clock.move(outbox.RETRY_AFTER_S[0] + 1)
     assert (worker.send_due(), worker.send_due()) == (1, 1)
@@ -223,7 +248,7 @@ def test_two_claims_never_overlap(intake: Intake, database: Database, clock: Any
 
 
 def test_value_no_longer_offered_leaves(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     take(intake)
     worker.send_due()
     take(intake, "perhaps the budget was cut")
@@ -234,7 +259,7 @@ def test_value_no_longer_offered_leaves(intake: Intake, database: Database, crm:
 
 
 def test_answer_offering_nothing_clears_ours(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     take(intake)
     worker.send_due()
     crm.set_by_person(DEAL, {"lossnlp_winback": "closed"})
@@ -244,7 +269,7 @@ def test_answer_offering_nothing_clears_ours(intake: Intake, database: Database,
 
 
 def test_undo_brings_cleared_values_back(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
-    worker = Worker(database, crm, clock)
+    worker = renewing(database, crm, clock)
     take(intake)
     worker.send_due()
     before = fields(crm)

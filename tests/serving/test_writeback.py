@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from lossnlp.assessment import Assessment
+from serving.crm.rules import CONFIDENCE, EVIDENCE, PRIMARY_REASON, WriteRules
 from serving.openapi import EXAMPLE_ANSWER
-from serving.writeback import CONFIDENCE, PRIMARY_REASON, decide, decide_undo, plan_values
+from serving.writeback import decide, decide_undo, plan_values
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BUDGET = {"code": "budget", "label": "Budget", "group": "price_budget", "primary": False, "confidence": 0.8}
+
+
+RENEWING = WriteRules(default="if_ours")
 
 
 def read(**changes: Any) -> Assessment:
@@ -35,7 +39,7 @@ def read(**changes: Any) -> Assessment:
 def test_accepted_name_becomes_crm_field(name: str, field: str, value: object) -> None:
     values = plan_values(read(accepted=[name]), assessed_at=AT)
     assert values[field] == value
-    assert len(values) == (5 if name == "primary_reason" else 4)
+    assert len(values) == (6 if name == "primary_reason" else 4)
 
 
 def test_nothing_accepted_plans_nothing() -> None:
@@ -53,6 +57,7 @@ def test_accepted_contributing_reasons_are_joined() -> None:
 def test_values_say_where_they_come_from() -> None:
     values = plan_values(read(accepted=["primary_reason"]), assessed_at=AT)
     assert values[CONFIDENCE] == 0.91
+    assert values[EVIDENCE] == "Lost to Gong on price"
     assert values["lossnlp_model_version"] == "1.0.0"
     assert values["lossnlp_assessed_at"] == "2026-11-20T12:00:00+00:00"
     assert values["lossnlp_review_state"] == "waiting"
@@ -74,7 +79,7 @@ def test_empty_field_is_written() -> None:
 
 
 def test_own_value_is_replaced() -> None:
-    decision = decide({"a": "new"}, current={"a": "old"}, ours={"a": ["old"]})
+    decision = decide({"a": "new"}, current={"a": "old"}, ours={"a": ["old"]}, rules=RENEWING)
     assert (decision.write, decision.before) == ({"a": "new"}, {"a": "old"})
 
 
@@ -97,19 +102,55 @@ def test_kept_reason_keeps_our_confidence_out() -> None:
     assert decision.write == {}
 
 
+@pytest.mark.parametrize("policy", ["if_empty", "never"])
+def test_own_value_stays_unless_it_may_be_replaced(policy: Any) -> None:
+    decision = decide({"a": "new"}, current={"a": "old"}, ours={"a": ["old"]}, rules=WriteRules(default=policy))
+    assert (decision.write, decision.kept) == ({}, {})
+
+
+def test_a_field_that_is_never_written_stays_empty() -> None:
+    rules = WriteRules({"a": "never"})
+    assert decide({"a": "x", "b": "y"}, current={}, ours={}, rules=rules).write == {"b": "y"}
+
+
+def test_older_reason_keeps_its_confidence() -> None:
+    planned = {PRIMARY_REASON: "price", CONFIDENCE: 0.9, "lossnlp_model_version": "2"}
+    ours: dict[str, list[Any]] = {PRIMARY_REASON: ["budget"], CONFIDENCE: [0.8], "lossnlp_model_version": ["1"]}
+    current = {PRIMARY_REASON: "budget", CONFIDENCE: 0.8, "lossnlp_model_version": "1"}
+    assert decide(planned, current=current, ours=ours).write == {}
+
+
+def test_model_version_follows_a_value_that_is_written() -> None:
+    planned = {PRIMARY_REASON: "price", "lossnlp_winback": "open", "lossnlp_model_version": "2"}
+    ours: dict[str, list[Any]] = {"lossnlp_winback": ["open"], "lossnlp_model_version": ["1"]}
+    current = {PRIMARY_REASON: "timing", "lossnlp_winback": "open", "lossnlp_model_version": "1"}
+    assert decide(planned, current=current, ours=ours).write == {"lossnlp_model_version": "2"}
+
+
+def test_model_version_does_not_stand_alone() -> None:
+    planned = {PRIMARY_REASON: "price", "lossnlp_model_version": "2"}
+    assert decide(planned, current={PRIMARY_REASON: "timing"}, ours={}).write == {}
+
+
+def test_several_reasons_in_another_order_are_the_same() -> None:
+    field = "lossnlp_contributing_reasons"
+    assert decide({field: "a;b"}, current={field: "b;a"}, ours={}, rules=RENEWING) == decide({}, current={}, ours={})
+
+
 def test_value_no_longer_offered_is_cleared() -> None:
-    decision = decide({"a": "new"}, current={"a": "old", "b": "x"}, ours={"a": ["old"], "b": ["x"]})
+    ours: dict[str, list[Any]] = {"a": ["old"], "b": ["x"]}
+    decision = decide({"a": "new"}, current={"a": "old", "b": "x"}, ours=ours, rules=RENEWING)
     assert decision.write == {"a": "new", "b": None}
     assert decision.before == {"a": "old", "b": "x"}
 
 
 def test_clearing_leaves_a_persons_value() -> None:
-    decision = decide({"a": "new"}, current={"b": "theirs"}, ours={"b": ["x"]})
+    decision = decide({"a": "new"}, current={"b": "theirs"}, ours={"b": ["x"]}, rules=RENEWING)
     assert (decision.write, decision.kept) == ({"a": "new"}, {})
 
 
 def test_empty_field_is_not_cleared_again() -> None:
-    assert decide({}, current={"a": ""}, ours={"a": ["x"], "b": ["y"]}).write == {}
+    assert decide({}, current={"a": ""}, ours={"a": ["x"], "b": ["y"]}, rules=RENEWING).write == {}
 
 
 def test_kept_reason_clears_our_old_confidence() -> None:

@@ -45,13 +45,21 @@ def test_emptying_a_field_goes_through(named: FieldMap) -> None:
     assert named.to_crm({"lossnlp_primary_reason": None}) == {"Loss_Reason__c": None}
 
 
-def test_what_the_crm_holds_comes_back_in_our_words(named: FieldMap) -> None:
-    found = named.from_crm({"Loss_Reason__c": "competitor", "lossnlp_winback": "open", "Amount": 5.0})
-    assert found == {"lossnlp_primary_reason": "competitor", "lossnlp_winback": "open"}
+def test_rules_are_told_under_the_names_of_the_crm() -> None:
+    words = CrmWords(
+        fields={"lossnlp_primary_reason": "Reason__c", "lossnlp_contributing_reasons": "More__c"},
+        policies={"lossnlp_primary_reason": "if_ours"},
+    )
+    rules = FieldMap(get_default_taxonomy(), words).rules
+    assert (rules.policy("Reason__c"), rules.policy("More__c")) == ("if_ours", "if_empty")
+    assert rules.speaks_of("lossnlp_confidence") == "Reason__c"
+    assert rules.is_same("More__c", "a;b", "b;a")
 
 
-def test_a_persons_own_words_come_back_as_they_are(named: FieldMap) -> None:
-    assert named.from_crm({"Loss_Reason__c": "Lost to a friend"}) == {"lossnlp_primary_reason": "Lost to a friend"}
+def test_reasons_that_share_a_word_are_sent_once() -> None:
+    words = CrmWords(values={"lossnlp_contributing_reasons": {"price": "Money", "budget": "Money"}})
+    sent = FieldMap(get_default_taxonomy(), words).to_crm({"lossnlp_contributing_reasons": "price;budget;timing"})
+    assert sent == {"lossnlp_contributing_reasons": "Money;timing"}
 
 
 def test_several_reasons_are_translated_one_by_one() -> None:
