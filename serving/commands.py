@@ -11,6 +11,7 @@ from rich.table import Table
 from serving import store
 from serving.app import create_app, load_assessor, require_start
 from serving.auth import key_digest, new_key, read_or_make_key
+from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
 from serving.cli_write_backs import write_backs
@@ -30,6 +31,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(write_backs, name="write-backs")
 app.add_typer(crm, name="crm")
 app.command("record")(show_record)
+app.command("backfill")(run_backfill)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]

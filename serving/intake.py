@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
@@ -88,6 +88,10 @@ class Intake:
         self.metrics.count_deal("new" if taken.is_new else "repeat")
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
         return taken
+
+    def without_crm(self) -> Intake:
+        """Gives the same intake that queues no write-back."""
+        return replace(self, crm=None)
 
     def _find_seen(self, deal: Deal, digest: str) -> Taken | None:
         version = self.assessor.model_version

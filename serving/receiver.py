@@ -54,7 +54,9 @@ class Receiver:
     def take_due(self) -> int:
         """Gives how many events were handled, 0 when nothing is due."""
         with self.database.writing() as session:
-            claims = inbox.claim_events(session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S)
+            claims = inbox.claim_events(
+                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.at_once
+            )
             session.commit()
         if not claims:
             return 0

@@ -60,7 +60,9 @@ class Worker:
     def send_due(self) -> int:
         """Gives how many write-backs were handled, 0 when nothing is due."""
         with self.database.writing() as session:
-            claims = outbox.claim_due(session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S)
+            claims = outbox.claim_due(
+                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.at_once
+            )
             session.commit()
         if not claims:
             return 0

@@ -14,7 +14,6 @@ Fields = dict[str, FieldValue]
 Outcome = Literal["sent", "refused", "unknown"]
 FieldKind = Literal["choice", "choices", "text", "number", "date", "moment", "flag"]
 SetupAct = Literal["create", "add choices", "stands", "by hand"]
-READ_AT_ONCE = 100
 
 
 class CrmError(LossNlpError):
@@ -152,6 +151,10 @@ class Crm(Protocol):
     def name(self) -> str:
         """The connector's name, as in `LOSSNLP_CRM`."""
 
+    @property
+    def at_once(self) -> int:
+        """How many deals are best read or written in one round; the leases of a round hold for as many."""
+
     def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
         """Gives a page of the ids of closed-lost deals.
 
@@ -213,8 +216,8 @@ def fetch_all_lost(crm: Crm, since: datetime | None = None) -> Iterator[dict[str
         page = crm.find_lost(since, cursor=cursor)
         new = [deal_id for deal_id in page.deal_ids if deal_id not in seen]
         seen.update(new)
-        for low in range(0, len(new), READ_AT_ONCE):
-            some = new[low : low + READ_AT_ONCE]
+        for low in range(0, len(new), crm.at_once):
+            some = new[low : low + crm.at_once]
             found = crm.fetch_requests(some)
             yield from (found[deal_id] for deal_id in some if deal_id in found)
         cursor = page.cursor

@@ -1,0 +1,122 @@
+"""The command `lossnlp-serve backfill`: see what lost deals would get, write it as one batch, take the batch back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from serving.app import load_assessor
+from serving.backfill import Backfill, PlannedDeal, Progress
+from serving.backfill_report import write_csv, write_page
+from serving.crm.connect import connect_crm, read_field_map
+from serving.errors import ConfigurationError
+from serving.intake import Intake
+from serving.logs import configure_logs
+from serving.metrics import Metrics
+from serving.receiver import Receiver
+from serving.schema import open_database
+from serving.settings import Settings, load_settings
+from serving.store import now
+from serving.worker import Worker
+
+Since = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Only deals lost or changed since this day; all without it."),
+]
+
+
+def run_backfill(
+    since: Since = None,
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="Write a report of what would change; change nothing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the values as one batch.")] = False,
+    resume: Annotated[str | None, typer.Option(metavar="BATCH", help="Go on with a batch that was stopped.")] = None,
+    undo: Annotated[
+        str | None, typer.Option(metavar="BATCH", help="Put back every value of a batch that is still ours.")
+    ] = None,
+    report: Annotated[Path, typer.Option(help="Folder of the report of --plan.")] = Path("backfill"),
+) -> None:
+    """Reads all lost deals of the CRM and writes what was accepted; shows it before, takes it back after."""
+    if sum((plan, apply, resume is not None, undo is not None)) != 1:
+        raise ConfigurationError("Choose one of --plan, --apply, --resume BATCH and --undo BATCH.", field="plan")
+    settings = load_settings()
+    configure_logs(settings.model_copy(update={"log_level": "warning"}))
+    backfill = open_backfill(settings)
+    moment = since.replace(tzinfo=UTC) if since else None
+    if plan:
+        _plan(backfill, moment, report)
+    elif undo:
+        _undo(backfill, undo)
+    else:
+        _apply(backfill, resume or backfill.begin(moment))
+
+
+def open_backfill(settings: Settings) -> Backfill:
+    """Gives a backfill over the database, CRM and model that the settings name.
+
+    Raises:
+        ConfigurationError: No CRM is set, or it cannot be used.
+        BundleError: The model cannot be loaded.
+    """
+    crm, database, assessor = connect_crm(settings), open_database(settings.database_url), load_assessor(settings)
+    intake = Intake(assessor, database, Metrics(), crm=crm.name)
+    worker = Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy))
+    return Backfill(Receiver(database, crm, intake), worker)
+
+
+def _plan(backfill: Backfill, since: datetime | None, folder: Path) -> None:
+    deals: list[PlannedDeal] = []
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading lost deals", total=None)
+        for deal in backfill.plan(since):
+            deals.append(deal)
+            bar.update(task, advance=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(deals, folder / "plan.csv")
+    write_page(deals, folder / "plan.html", crm=backfill.worker.crm.name, since=since, at=now())
+    changed = sum(any(value.act != "keep" for value in deal.values) for deal in deals)
+    typer.echo(
+        f"{len(deals)} lost deals, {changed} would change. See {folder / 'plan.html'} and {folder / 'plan.csv'}."
+    )
+
+
+def _apply(backfill: Backfill, batch_id: str) -> None:
+    typer.echo(f"Batch {batch_id}", err=True)
+    progress = Progress()
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading and writing", total=None)
+        for progress in backfill.steps(batch_id):
+            total = 2 * sum(progress.deals.values())
+            bar.update(task, total=total or None, completed=max(0, total - progress.open))
+    _show(backfill, batch_id, progress)
+
+
+def _show(backfill: Backfill, batch_id: str, progress: Progress) -> None:
+    table = Table("", "state", "number")
+    for what, counts in (("deals", progress.deals), ("write-backs", progress.write_backs)):
+        for state, count in sorted(counts.items()):
+            table.add_row(what, state, str(count))
+    console = Console()
+    console.print(table)
+    for deal_id, state, cause in backfill.find_silent(batch_id):
+        console.print(f"{deal_id}: {state}{f' ({cause})' if cause else ''}", markup=False)
+    if not progress.is_done:
+        typer.echo(f"{progress.open} wait for a later try: lossnlp-serve backfill --resume {batch_id}", err=True)
+    typer.echo(f"Take it back with: lossnlp-serve backfill --undo {batch_id}", err=True)
+
+
+def _undo(backfill: Backfill, batch_id: str) -> None:
+    undone = backfill.undo(batch_id)
+    table = Table("deal", "put back", "left: changed since")
+    for deal_id, fields in undone.put_back.items():
+        table.add_row(deal_id, ", ".join(fields), ", ".join(undone.left.get(deal_id, {})))
+    for deal_id, cause in undone.failed.items():
+        table.add_row(deal_id, "", cause)
+    Console().print(table)
+    typer.echo(f"{len(undone.put_back)} deals put back, {len(undone.failed)} not.", err=True)
