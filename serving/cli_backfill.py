@@ -11,19 +11,13 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from serving.app import load_assessor
 from serving.backfill import Backfill, PlannedDeal, Progress
 from serving.backfill_report import write_csv, write_page
-from serving.crm.connect import connect_crm, read_field_map
+from serving.closed_loop import open_closed_loop
 from serving.errors import ConfigurationError
-from serving.intake import Intake
 from serving.logs import configure_logs
-from serving.metrics import Metrics
-from serving.receiver import Receiver
-from serving.schema import open_database
-from serving.settings import Settings, load_settings
+from serving.settings import load_settings
 from serving.store import now
-from serving.worker import Worker
 
 Since = Annotated[
     datetime | None,
@@ -47,7 +41,8 @@ def run_backfill(
         raise ConfigurationError("Choose one of --plan, --apply, --resume BATCH and --undo BATCH.", field="plan")
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    backfill = open_backfill(settings)
+    closed_loop = open_closed_loop(settings)
+    backfill = Backfill(closed_loop.receiver, closed_loop.worker)
     moment = since.replace(tzinfo=UTC) if since else None
     if plan:
         _plan(backfill, moment, report)
@@ -55,19 +50,6 @@ def run_backfill(
         _undo(backfill, undo)
     else:
         _apply(backfill, resume or backfill.begin(moment))
-
-
-def open_backfill(settings: Settings) -> Backfill:
-    """Gives a backfill over the database, CRM and model that the settings name.
-
-    Raises:
-        ConfigurationError: No CRM is set, or it cannot be used.
-        BundleError: The model cannot be loaded.
-    """
-    crm, database, assessor = connect_crm(settings), open_database(settings.database_url), load_assessor(settings)
-    intake = Intake(assessor, database, Metrics(), crm=crm.name)
-    worker = Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy))
-    return Backfill(Receiver(database, crm, intake), worker)
 
 
 def _plan(backfill: Backfill, since: datetime | None, folder: Path) -> None:

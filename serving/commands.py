@@ -15,15 +15,15 @@ from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
 from serving.cli_write_backs import write_backs
+from serving.closed_loop import open_closed_loop
 from serving.crm import demo
-from serving.crm.connect import connect_crm
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.schema import migrate, open_database
 from serving.server import open_port, serve
 from serving.settings import Settings, load_settings
 from serving.terminal import open_console
-from serving.worker import Worker, stop_on_signal
+from serving.worker import stop_on_signal
 
 app = typer.Typer(help="The service around lossnlp.", no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="Make, revoke and list API keys.", no_args_is_help=True)
@@ -50,17 +50,19 @@ def run_service(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 @app.command("worker")
 def run_worker(
     *,
-    once: Annotated[bool, typer.Option("--once", help="Send what is due now, then stop.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then stop.")] = False,
+    poll: Annotated[
+        bool, typer.Option("--poll/--no-poll", help="Ask the CRM for lost deals from time to time.")
+    ] = True,
 ) -> None:
-    """Sends write-backs to the CRM that LOSSNLP_CRM names."""
+    """Takes in the deals that the CRM tells of and sends write-backs to it, the CRM that LOSSNLP_CRM names."""
     settings = load_settings()
     configure_logs(settings)
-    worker = Worker(open_database(settings.database_url), connect_crm(settings))
+    closed_loop = open_closed_loop(settings)
     if once:
-        while worker.send_due():
-            continue
-        return
-    worker.run(stop_on_signal())
+        closed_loop.run_once(poll=poll)
+    else:
+        closed_loop.run(stop_on_signal(), poll_every_s=settings.poll_every_s if poll else None)
 
 
 @app.command("migrate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,8 @@ class Settings(BaseSettings):
         env: `production` refuses to start without a key; `development` makes one under `var_dir`.
         crm: Name of the connected CRM (a module of `serving.crm`); None writes nothing back.
         crm_words: YAML file of a company's own names for our fields and values; None keeps ours.
+        poll_since: Day (UTC) from which the first poll of the CRM lists lost deals, YYYY-MM-DD; None is the moment of that poll.
+        poll_every_s: Time from the end of one poll to the start of the next, in seconds, at least 1.
         max_body_bytes: Largest accepted request body, in bytes.
         max_batch_items: Most deals in one batch request.
         log_level: Least severe level that is logged.
@@ -56,6 +59,8 @@ class Settings(BaseSettings):
     env: Literal["production", "development"] = "production"
     crm: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     crm_words: Path | None = None
+    poll_since: date | None = None
+    poll_every_s: float = Field(default=300.0, ge=1)
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

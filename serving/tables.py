@@ -137,6 +137,22 @@ class InboxRow(Table):
     settled_at: Mapped[datetime | None]
 
 
+class PollRow(Table):
+    """How far the poller has come with a CRM: its running round, or between two rounds the last one.
+
+    `since_at` is the moment the round lists from, `cursor` where it goes on after a stop; `finished_at` is set once every
+    page has been taken into the inbox.
+    """
+
+    __tablename__ = "polls"
+
+    crm: Mapped[str] = mapped_column(String(50), primary_key=True)
+    since_at: Mapped[datetime]
+    started_at: Mapped[datetime]
+    cursor: Mapped[str | None] = mapped_column(String(500))
+    finished_at: Mapped[datetime | None]
+
+
 class WriteBackRow(Table):
     """Values on their way into the CRM, and what stood there before.
 

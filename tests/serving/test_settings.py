@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ FROM_ENVIRONMENT = {
     "fiscal_year_starts": ("7", 7),
     "env": ("development", "development"),
     "crm": ("demo", "demo"),
+    "crm_words": ("words.yaml", Path("words.yaml")),
+    "poll_since": ("2026-11-01", date(2026, 11, 1)),
+    "poll_every_s": ("60", 60.0),
     "max_body_bytes": ("2048", 2048),
     "max_batch_items": ("9", 9),
     "log_level": ("error", "error"),

@@ -1,0 +1,79 @@
+"""The closed loop: lost deals come in from the CRM, are assessed, and accepted values go back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from serving.app import load_assessor
+from serving.crm.connect import connect_crm, read_field_map
+from serving.intake import Intake
+from serving.metrics import Metrics
+from serving.poller import Poller
+from serving.receiver import Receiver
+from serving.schema import open_database
+from serving.settings import Settings
+from serving.worker import Worker
+
+_GRACE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """The three loops around one CRM.
+
+    Args:
+        poller: Finds lost deals.
+        receiver: Fetches and assesses those found or told of.
+        worker: Sends what was accepted.
+    """
+
+    poller: Poller
+    receiver: Receiver
+    worker: Worker
+
+    def run_once(self, *, poll: bool = True) -> None:
+        """Does what is due now; what waits for a later try is left.
+
+        Args:
+            poll: Whether to ask the CRM for lost deals first.
+
+        Raises:
+            CrmError: The CRM cannot be listed.
+        """
+        if poll:
+            self.poller.poll()
+        while self.receiver.take_due() + self.worker.send_due():
+            continue
+
+    def run(self, stop: Event, *, poll_every_s: float | None) -> None:
+        """Runs all loops side by side until `stop` is set; work under way is finished first.
+
+        Args:
+            stop: Ends the loops.
+            poll_every_s: Time between two polls, in seconds; None never polls.
+        """
+        loops = [Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker)]
+        if poll_every_s is not None:
+            loops.append(Thread(target=self.poller.run, args=(stop,), kwargs={"every_s": poll_every_s}, daemon=True))
+        for loop in loops:
+            loop.start()
+        stop.wait()
+        for loop in loops:
+            loop.join(_GRACE_S)
+
+
+def open_closed_loop(settings: Settings) -> ClosedLoop:
+    """Gives the loops over the database, CRM and model that the settings name.
+
+    Raises:
+        ConfigurationError: No CRM is set, or it cannot be used.
+        BundleError: The model cannot be loaded.
+    """
+    crm, database = connect_crm(settings), open_database(settings.database_url)
+    assessor = load_assessor(settings)
+    return ClosedLoop(
+        Poller(database, crm, since_on=settings.poll_since),
+        Receiver(database, crm, Intake(assessor, database, Metrics(), crm=crm.name)),
+        Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
+    )
