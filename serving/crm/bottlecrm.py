@@ -91,6 +91,7 @@ class BottleCrm:
     """
 
     name = "bottlecrm"
+    at_once = 25
 
     def __init__(
         self, client: httpx2.Client, options: BottleCrmSettings, *, sleep: Callable[[float], None] = time.sleep

@@ -179,7 +179,7 @@ class CrmHttp:
             )
         except httpx2.ConnectError as error:
             raise CrmCallError(f"{self.name} cannot be reached ({type(error).__name__}).", is_retryable=True) from None
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             message = f"{self.name} gave no whole answer ({type(error).__name__})."
             raise CrmCallError(message, is_retryable=True, is_certain=method == "GET") from None
         return self._answer(response, method)
@@ -220,7 +220,7 @@ def _decoded(response: httpx2.Response) -> tuple[object, bool]:
     try:
         return response.json(), True
     except ValueError:
-        return None, "json" not in response.headers.get("content-type", "json")
+        return None, False
 
 
 def _asked_wait_s(asked: str | None, *, unit: Literal["s", "ms"]) -> float | None:

@@ -105,6 +105,7 @@ class HubSpotCrm:
     """
 
     name = "hubspot"
+    at_once = 500
 
     def __init__(
         self,

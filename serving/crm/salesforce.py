@@ -112,6 +112,7 @@ class Salesforce:
     """
 
     name = "salesforce"
+    at_once = 400
 
     def __init__(self, org: Org, settings: SalesforceSettings, *, page_size: int) -> None:
         self.org = org
@@ -267,7 +268,7 @@ class Salesforce:
         """Gives the results of changes whose call was refused as a whole: what can be blamed on one deal stops that deal alone."""
         if error.is_retryable:
             return [SendResult(change.deal_id, str(error), True, error.is_certain) for change in changes]  # noqa: FBT003
-        if error.status != 400:
+        if error.status != 400 or not codes(error.answer):
             raise error
         if len(changes) == 1:
             return [SendResult(changes[0].deal_id, str(error))]

@@ -57,27 +57,27 @@ class ClientCredentials(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Sends the call with a token, and again with a new one after a 401."""
-        token = self._token or (yield from self._fetch_token())
+        token = self._token or (yield from self._fetch_token(request))
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
         if response.status_code != 401:
             return
         renewed = self._token if self._token != token else None
-        request.headers["Authorization"] = f"Bearer {renewed or (yield from self._fetch_token())}"
+        request.headers["Authorization"] = f"Bearer {renewed or (yield from self._fetch_token(request))}"
         yield request
 
-    def _fetch_token(self) -> Generator[httpx2.Request, httpx2.Response, str]:
+    def _fetch_token(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, str]:
+        """Gives a new token, fetched with the patience of the call that needs it: a bare request would wait for ever."""
         form = {"grant_type": "client_credentials", "client_id": self._id, "client_secret": self._secret}
-        response = yield httpx2.Request("POST", self._url, data=form)
+        response = yield httpx2.Request("POST", self._url, data=form, extensions=request.extensions)
         token = _found(response).get("access_token")
         if response.is_success and isinstance(token, str):
             self._token = token
             return token
         status = response.status_code
         code = _found(response).get("error") or "no reason given"
-        raise CrmCallError(
-            f"{NAME} gave no token: {status} {code}.", status=status, is_retryable=status == 429 or status >= 500
-        )
+        is_passing_fault = response.is_success or status == 429 or status >= 500
+        raise CrmCallError(f"{NAME} gave no token: {status} {code}.", status=status, is_retryable=is_passing_fault)
 
 
 def _found(response: httpx2.Response) -> Row:

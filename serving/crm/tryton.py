@@ -107,6 +107,7 @@ class TrytonCrm:
     """
 
     name = "tryton"
+    at_once = 100
 
     def __init__(self, http: CrmHttp, options: TrytonSettings) -> None:
         self.http, self._reason_field, self._page_size = http, options.reason_field, options.page_size

@@ -1,6 +1,7 @@
 """A stateful stand-in for the part of HubSpot's API that the connector uses, as a WSGI application.
 
 It checks requests as HubSpot's pages say (version 2026-09) and answers only what HubSpot would. Written by hand from those pages.
+The paths of v3 and v4 stand beside the dated ones, as HubSpot serves them until 2027.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ class HubSpotFake:
 
     def _route(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.bodies.append(body)
+        path, version = _dated(path)
         if found := re.fullmatch(rf"/crm/objects/{VERSION}/(\w+)/(search|batch/read|batch/update)", path):
             self._require_kind(found[1])
             if method == "POST":
@@ -144,14 +146,17 @@ class HubSpotFake:
                 return acts[found[2]](found[1], body)
         if method == "POST" and (found := re.fullmatch(rf"/crm/associations/{VERSION}/deals/(\w+)/batch/read", path)):
             self._require_kind(found[1])
-            return self._read_links(found[1], body)
+            status, answer = self._read_links(found[1], body)
+            return status, _with_old_links(answer, found[1]) if version == "v3" else answer
         if found := re.fullmatch(rf"/crm/properties/{VERSION}/deals(?:/(\w+))?", path):
             return self._properties(method, found[1], body)
         raise RefusalError(404, "OBJECT_NOT_FOUND", "Unable to find the resource")
 
     def _properties(self, method: str, name: str | None, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if method == "GET":
-            return 200, {"results": list(self.properties.values())} if name is None else self.properties[name]
+        if method == "GET" and name is None:
+            return 200, {"results": list(self.properties.values())}
+        if method == "GET" and name in self.properties:
+            return 200, self.properties[name]
         self._require_scope("crm.schemas.deals.write")
         if method == "POST" and name is None:
             if body.get("name") in self.properties:
@@ -287,7 +292,8 @@ class HubSpotFake:
         held = self.records[kind][record_id]
         known = [name for name in names if kind != "deals" or name in self.properties]
         properties = {name: held.get(name) or None for name in (*known, *_ALWAYS)}
-        return {"id": record_id, "properties": properties, "archived": False}
+        stamps = {"createdAt": held["createdate"], "updatedAt": held["hs_lastmodifieddate"]}
+        return {"id": record_id, "properties": properties, **stamps, "archived": False}
 
     def _missing(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         gone = [one for one in ids if one not in self.records[kind]]
@@ -397,8 +403,25 @@ def _ids_of(body: dict[str, Any], most: int) -> list[str]:
 
 
 def _batch(results: list[dict[str, Any]], errors: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-    body: dict[str, Any] = {"status": "COMPLETE", "results": results}
+    at = _iso(_START)
+    body: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at}
     return (207, body | {"numErrors": len(errors), "errors": errors}) if errors else (200, body)
+
+
+def _dated(path: str) -> tuple[str, str]:
+    """Gives the dated form of a path, and the version that it was called in."""
+    found = re.fullmatch(r"/crm/(v3(?=/)|v4(?=/associations))/(objects|properties|associations)/(.+)", path)
+    return (f"/crm/{found[2]}/{VERSION}/{found[3]}", found[1]) if found else (path, VERSION)
+
+
+def _with_old_links(answer: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Gives the links of a batch in the shape of v3."""
+    name = f"deal_to_{kind.removesuffix('s')}"
+    old = [
+        {**found, "to": [{"id": str(to["toObjectId"]), "type": name} for to in found["to"]]}
+        for found in answer["results"]
+    ]
+    return answer | {"results": old}
 
 
 def _no_links(deal_id: str, kind: str) -> dict[str, Any]:

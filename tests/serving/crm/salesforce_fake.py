@@ -198,7 +198,7 @@ class SalesforceFake:
 
     def _route(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, object]:
         found = re.fullmatch(rf"/services/data/{re.escape(VERSION)}/(.+)", path)
-        rest = found[1] if found else ""
+        rest = found[1].rstrip("/") if found else ""
         if method == "GET" and rest in ("query", "queryAll"):
             return 200, self._query(query.get("q", ""), with_all=rest == "queryAll")
         if method == "GET" and (more := re.fullmatch(r"query/(0r8\w+)-(\d+)", rest)):
