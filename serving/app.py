@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
 from lossnlp.classifier import LossClassifier
-from serving import api
+from serving import api, doors, flat, openapi_30
 from serving.auth import known_digests
 from serving.errors import ConfigurationError, SchemaError
 from serving.intake import Assessor, Intake
@@ -33,7 +33,7 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
         assessor: The classifier; None loads the bundle that the settings name when the app starts.
 
     Raises:
-        ConfigurationError: The database URL cannot be used.
+        ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
     """
     database, metrics = Database(settings.database_url), Metrics()
 
@@ -54,10 +54,14 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
         telemetry={"tracing": False, "logs": False, "metrics": False},
     )
     app.state.settings, app.state.database = settings, database
+    app.state.doors = doors.open_doors(settings, database, metrics)
     app.add_middleware(RequestScope, metrics=metrics)
     add_problem_handlers(app)
     app.include_router(api.v1)
     app.include_router(api.health)
+    app.include_router(flat.v1)
+    app.include_router(openapi_30.router)
+    app.include_router(doors.routes)
     app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
     return app
 

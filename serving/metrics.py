@@ -26,6 +26,12 @@ class Metrics:
         self._assess_seconds = Histogram(
             "lossnlp_assess_seconds", "Time to classify one deal.", buckets=_SECONDS, registry=self._registry
         )
+        self._door_calls = Counter(
+            "lossnlp_door_calls",
+            "Calls at a door by outcome: queued, known, ignored, refused or unreadable.",
+            ["door", "outcome"],
+            registry=self._registry,
+        )
         self._write_backs = Gauge("lossnlp_write_backs", "Write-backs by state.", ["state"], registry=self._registry)
 
     def count_request(self, method: str, route: str, *, status: int, seconds: float) -> None:
@@ -36,6 +42,10 @@ class Metrics:
     def count_deal(self, outcome: str) -> None:
         """Counts one deal that was taken in."""
         self._deals.labels(outcome).inc()
+
+    def count_door_call(self, door: str, outcome: str) -> None:
+        """Counts one call at a door that stands open."""
+        self._door_calls.labels(door, outcome).inc()
 
     def time_assessing(self) -> AbstractContextManager[object]:
         """Gives a context whose duration is noted as the time to classify one deal."""
