@@ -122,7 +122,7 @@ class BottleCrm:
         found: dict[str, dict[str, Any]] = {}
         for deal_id in dict.fromkeys(deal_ids):
             page = self._find_deal(deal_id)
-            if page is not None:
+            if page is not None and page["opportunity_obj"].get("stage_kind") == "lost":
                 logged = self._fetch_interactions(deal_id)
                 found[deal_id] = read_request(page, logged, reason_field=self._options.reason_field)
         return found

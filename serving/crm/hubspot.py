@@ -150,6 +150,7 @@ class HubSpotCrm:
         """
         deals = self._take_listed(deal_ids)
         deals |= self._read("deals", [deal_id for deal_id in deal_ids if deal_id not in deals], DEAL_PROPERTIES)
+        deals = {deal_id: deal for deal_id, deal in deals.items() if deal.get("hs_is_closed_lost") == "true"}
         activities = {kind: self._fetch_activities(kind, list(deals)) for kind in self._options.activities}
         return {
             deal_id: read_request(deal_id, deal, {kind: found.get(deal_id, ()) for kind, found in activities.items()})

@@ -12,6 +12,7 @@ from serving.crm.plain_text import read_html
 Properties = Mapping[str, str | None]
 
 DEAL_PROPERTIES = (
+    "hs_is_closed_lost",
     "dealstage",
     "closedate",
     "amount",

@@ -169,7 +169,7 @@ class Crm(Protocol):
     def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Gives each deal with its notes, logged calls, mails and transcripts as a request of the published contract.
 
-        A deal that the CRM does not hold is left out; one without any text has no documents.
+        A deal that the CRM does not hold, or that is not lost (any more), is left out; one without any text has no documents.
 
         Raises:
             CrmError: The CRM cannot be read.

@@ -38,6 +38,7 @@ from serving.errors import ConfigurationError
 from serving.settings import Settings
 
 _PREFIX = "LOSSNLP_SALESFORCE_"
+_LOST = ("IsClosed = true", "IsWon = false")
 _MOST_ROWS = 2000
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)\+0000 ([A-Za-z0-9]{18})")
@@ -133,7 +134,7 @@ class Salesforce:
 
         Source: Salesforce Help, "'INVALID_QUERY_LOCATOR' Salesforce Error".
         """
-        where = ["IsClosed = true", "IsWon = false"]
+        where = list(_LOST)
         if cursor is not None:
             where.append(_is_after(cursor))
         elif since is not None:
@@ -156,7 +157,7 @@ class Salesforce:
             extra.append(_CURRENCY)
         found: dict[str, dict[str, Any]] = {}
         for ids in _chunks(deal_ids):
-            soql = select([*_DEAL_FIELDS, *extra], DEAL, [is_one_of("Id", ids)])
+            soql = select([*_DEAL_FIELDS, *extra], DEAL, [is_one_of("Id", ids), *_LOST])
             deals = {row["Id"][:15]: row for row in self.org.find_rows(soql)}
             found |= self._with_texts(deals)
         return {deal_id: _named(found[deal_id[:15]], deal_id) for deal_id in _held(deal_ids, found)}

@@ -136,6 +136,7 @@ class TrytonCrm:
         found: dict[str, dict[str, Any]] = {}
         for ids in _chunks(deal_ids):
             deals = self._fetch_deals(ids, DEAL_FIELDS, needed=("end_date", "comment", "lost_reason", "notes"))
+            deals = {deal_id: deal for deal_id, deal in deals.items() if deal["state"] == "lost"}
             mails = self._fetch_mails(list(deals))
             for deal_id, deal in deals.items():
                 found[deal_id] = read_request(deal, mails.get(deal_id, []), self._reason_field)

@@ -57,6 +57,12 @@ def test_a_page_is_found_again_by_its_cursor(world: World) -> None:
     assert not set(again.deal_ids) & set(first.deal_ids)
 
 
+def test_a_deal_that_is_not_lost_gives_no_request(world: World) -> None:
+    lost = world.add_lost(deal())
+    others = [world.add_open("open"), world.add_won("won")]
+    assert list(world.crm.fetch_requests([*others, lost])) == [lost]
+
+
 def test_a_deal_comes_with_all_that_was_said(world: World) -> None:
     said = ("They asked twice for a business case.", "Call: their CFO never joined.", "Mail: we go with Rostera.")
     added = world.add_lost(deal(notes=said[:1], calls=said[1:2], mails=said[2:]))
