@@ -139,7 +139,7 @@ class Backfill:
         if current is None:
             return PlannedDeal(deal_id, silence="not in the CRM")
         try:
-            taken = self.receiver.intake.without_crm().take_deal(parse_deal(request))
+            taken = self.receiver.intake.for_crm(None).take_deal(parse_deal(request))
         except InvalidDealError:
             return PlannedDeal(deal_id, silence="unreadable")
         with self.worker.database.reading() as session:

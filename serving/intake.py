@@ -89,9 +89,9 @@ class Intake:
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
         return taken
 
-    def without_crm(self) -> Intake:
-        """Gives the same intake that queues no write-back."""
-        return replace(self, crm=None)
+    def for_crm(self, crm: str | None) -> Intake:
+        """Gives the same intake for another CRM; for None it queues no write-back."""
+        return replace(self, crm=crm)
 
     def _find_seen(self, deal: Deal, digest: str) -> Taken | None:
         version = self.assessor.model_version

@@ -131,7 +131,7 @@ def test_an_unknown_batch_is_named(backfill: Backfill) -> None:
 
 
 def test_answers_from_before_are_written_back(backfill: Backfill, lost: DemoCrm) -> None:
-    early = replace(backfill, receiver=replace(backfill.receiver, intake=backfill.receiver.intake.without_crm()))
+    early = replace(backfill, receiver=replace(backfill.receiver, intake=backfill.receiver.intake.for_crm(None)))
     apply(early)
     assert reasons(lost) == dict.fromkeys(TEXTS)
     apply(backfill)

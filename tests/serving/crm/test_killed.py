@@ -1,0 +1,153 @@
+"""A backfill that is killed again and again loses nothing, doubles nothing and touches no person's value."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from serving.backfill import Backfill
+from serving.crm.fields import FieldMap
+from serving.crm.rules import PRIMARY_REASON
+from serving.intake import Intake
+from serving.metrics import Metrics
+from serving.receiver import Receiver
+from serving.record import find_record
+from serving.schema import migrate
+from serving.store import Database
+from serving.tables import InboxRow
+from serving.worker import LEASE_S, Worker
+from tests.serving.conftest import KeywordAssessor
+from tests.serving.crm.hubspot_world import HubSpotWorld, hubspot_world
+from tests.serving.crm.served import hubspot_line, served
+from tests.serving.crm.worlds import SeenDeal
+
+DEALS, PERSONS, KILLS = 300, 30, 100
+LONGEST_S = 1.5
+ROOT = Path(__file__).parents[3]
+
+
+class WriteCounter:
+    """Counts in front of a CRM how often a deal's reason is written.
+
+    Args:
+        app: The CRM.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+        self.written: Counter[str] = Counter()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"].endswith("/deals/batch/update"):
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(body)
+            changes = json.loads(body)["inputs"]
+            self.written.update(change["id"] for change in changes if PRIMARY_REASON in change["properties"])
+        return self._app(environ, start_response)
+
+
+@pytest.fixture
+def account() -> Iterator[HubSpotWorld]:
+    """An account with lost deals; a tenth of them already has a person's reason."""
+    with hubspot_world() as opened:
+        opened.crm.set_up(FieldMap.plain().specs())
+        for number in range(DEALS):
+            deal_id = opened.add_lost(SeenDeal(f"deal {number}", note="price was far too high"))
+            if number < PERSONS:
+                opened.set_by_person(deal_id, {PRIMARY_REASON: "timing"})
+        yield opened
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/lossnlp.sqlite3"
+    migrate(url)
+    opened = Database(url)
+    yield opened
+    opened.close()
+
+
+class Victim:
+    """A process that goes on with a batch, once for each time it is told to."""
+
+    def __init__(self, database: Database, crm_url: str, batch_id: str) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.serving.crm.backfill_process",
+            str(database.engine.url),
+            crm_url,
+            batch_id,
+        ]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def run(self, *, ahead_s: float, killed_after_s: float | None = None) -> str:
+        """Gives `done` or `killed`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{ahead_s}\n")
+        self._process.stdin.flush()
+        child = int(self._process.stdout.readline())
+        timer = Timer(killed_after_s or 0, _kill, [child])
+        if killed_after_s is not None:
+            timer.start()
+        end = self._process.stdout.readline().strip()
+        timer.cancel()
+        return end
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+def _kill(process_id: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_killed_backfill_writes_every_value_once(account: HubSpotWorld, database: Database) -> None:
+    counter = WriteCounter(account.fake)
+    moments = random.Random(20)
+    with served(counter) as url, hubspot_line(url) as line:
+        intake = Intake(KeywordAssessor(), database, Metrics(), crm="hubspot")
+        backfill = Backfill(Receiver(database, line.crm, intake), Worker(database, line.crm))
+        batch_id = backfill.begin(None)
+        victim = Victim(database, url, batch_id)
+        ends = [
+            victim.run(ahead_s=number * 5 * LEASE_S, killed_after_s=moments.uniform(0.01, LONGEST_S))
+            for number in range(KILLS)
+        ]
+        assert victim.run(ahead_s=(KILLS + 1) * 5 * LEASE_S) == "done"
+        victim.close()
+    assert ends.count("killed") > KILLS / 10
+    deals = account.fake.records["deals"]
+    assert Counter(deal[PRIMARY_REASON] for deal in deals.values()) == {"price": DEALS - PERSONS, "timing": PERSONS}
+    assert set(counter.written.values()) == {1}
+    assert len(counter.written) == DEALS - PERSONS
+    assert backfill.progress(batch_id).write_backs == {"sent": DEALS}
+    _require_complete_record(database)
+
+
+def _require_complete_record(database: Database) -> None:
+    with database.reading() as session:
+        states = Counter(session.scalars(select(InboxRow.state)))
+        record = [entry for entry in find_record(session, FieldMap.plain()) if entry.field == PRIMARY_REASON]
+    assert states == {"taken": DEALS}
+    assert len({entry.deal_id for entry in record}) == DEALS
+    assert len({entry.deal_id for entry in record if entry.act == "kept"}) == PERSONS
