@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -18,11 +19,13 @@ from serving import inbox, outbox, store
 from serving.crm.protocol import Fields, FieldValue, LostEvent, fetch_all_lost
 from serving.errors import UnknownIdError
 from serving.intake import parse_deal
+from serving.logs import describe_error
 from serving.receiver import Receiver
 from serving.tables import BatchRow, InboxRow, WriteBackRow
 from serving.worker import UndoError, Worker
 from serving.writeback import decide, plan_values, quotes_of
 
+_log = structlog.get_logger(__name__)
 _OPEN_EVENTS = ("due", "taking")
 _OPEN_WRITE_BACKS = ("due", "sending")
 
@@ -54,7 +57,7 @@ class PlannedDeal:
         deal_id: The CRM's id of the deal.
         values: One entry for each field that would change or be kept.
         primary_reason: The code that was read; None where nothing was.
-        silence: Why nothing is written: `no text`, `unreadable`, `not in the CRM`, `all waits for a person`; empty otherwise.
+        silence: Why nothing is written: `no text`, `unreadable`, `failed`, `not in the CRM`, `all waits for a person`; else empty.
     """
 
     deal_id: str
@@ -139,9 +142,12 @@ class Backfill:
         if current is None:
             return PlannedDeal(deal_id, silence="not in the CRM")
         try:
-            taken = self.receiver.intake.for_crm(None).take_deal(parse_deal(request))
+            taken = self.receiver.intake.for_crm(None).take_deal(parse_deal(self.receiver.without_our_words(request)))
         except InvalidDealError:
             return PlannedDeal(deal_id, silence="unreadable")
+        except Exception as error:  # noqa: BLE001 (one deal must not end the plan of all)
+            _log.warning("plan_failed", deal_id=deal_id, **describe_error(error))
+            return PlannedDeal(deal_id, silence="failed")
         with self.worker.database.reading() as session:
             row = store.get_assessment(session, taken.id)
             answer, at = Assessment.model_validate(row.assessment), row.created_at
@@ -223,23 +229,23 @@ class Backfill:
             return [(row.deal_id, row.state, row.error) for row in rows]
 
     def undo(self, batch_id: str) -> Undone:
-        """Gives what was put back; what a person has changed since is left and named.
+        """Gives what was put back; what a person has changed since is left and named. What the batch has not done yet is never done.
 
         Killed half-way, it can be called again: what has been put back stays so.
 
         Raises:
             UnknownIdError: No batch of this CRM has the id.
         """
+        self._stop(batch_id)
         with self.worker.database.reading() as session:
-            _get_batch(session, batch_id, crm=self.worker.crm.name)
             query = select(WriteBackRow).where(WriteBackRow.batch_id == batch_id).order_by(WriteBackRow.id.desc())
-            rows = [
-                (row.id, row.deal_id) for row in session.scalars(query) if row.state in ("sent", "failed") and row.after
-            ]
+            rows = list(session.scalars(query))
+            sending = {row.deal_id: "is being sent now; undo the batch again" for row in rows if row.state == "sending"}
+            left_values = [(row.id, row.deal_id) for row in rows if row.state in ("sent", "failed") and row.after]
         put_back: dict[str, Fields] = {}
         left: dict[str, Fields] = {}
-        failed: dict[str, str] = {}
-        for write_back_id, deal_id in rows:
+        failed: dict[str, str] = dict(sending)
+        for write_back_id, deal_id in left_values:
             try:
                 decision = self.worker.undo(write_back_id)
             except (UndoError, LossNlpError) as error:
@@ -249,6 +255,21 @@ class Backfill:
             if decision.kept:
                 left[deal_id] = decision.kept
         return Undone(put_back, left, failed)
+
+    def _stop(self, batch_id: str) -> None:
+        at = self.worker.clock()
+        with self.worker.database.writing() as session:
+            batch = _get_batch(session, batch_id, crm=self.worker.crm.name)
+            batch.is_listed, batch.undone_at = True, at
+            inbox.stop_batch(session, batch_id, at=at)
+            outbox.stop_batch(session, batch_id, at=at)
+            session.commit()
+
+    def find_batches(self) -> list[BatchRow]:
+        """Gives the batches of this CRM, newest first."""
+        with self.worker.database.reading() as session:
+            query = select(BatchRow).where(BatchRow.crm == self.worker.crm.name).order_by(BatchRow.created_at.desc())
+            return list(session.scalars(query))
 
 
 def count_changes(deals: list[PlannedDeal]) -> dict[str, Counter[str]]:

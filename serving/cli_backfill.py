@@ -34,22 +34,26 @@ def run_backfill(
     undo: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Put back every value of a batch that is still ours.")
     ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the batches that were begun.")] = False,
     report: Annotated[Path, typer.Option(help="Folder of the report of --plan.")] = Path("backfill"),
 ) -> None:
     """Reads all lost deals of the CRM and writes what was accepted; shows it before, takes it back after."""
-    if sum((plan, apply, resume is not None, undo is not None)) != 1:
-        raise ConfigurationError("Choose one of --plan, --apply, --resume BATCH and --undo BATCH.", field="plan")
+    if sum((plan, apply, show, resume is not None, undo is not None)) != 1:
+        message = "Choose one of --plan, --apply, --resume BATCH, --undo BATCH and --list."
+        raise ConfigurationError(message, field="plan")
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     closed_loop = open_closed_loop(settings)
     backfill = Backfill(closed_loop.receiver, closed_loop.worker)
     moment = since.replace(tzinfo=UTC) if since else None
-    if plan:
+    if show:
+        _list(backfill)
+    elif plan:
         _plan(backfill, moment, report)
-    elif undo:
+    elif undo is not None:
         _undo(backfill, undo)
     else:
-        _apply(backfill, resume or backfill.begin(moment))
+        _apply(backfill, backfill.begin(moment) if resume is None else resume)
 
 
 def _plan(backfill: Backfill, since: datetime | None, folder: Path) -> None:
@@ -91,6 +95,21 @@ def _show(backfill: Backfill, batch_id: str, progress: Progress) -> None:
     if not progress.is_done:
         typer.echo(f"{progress.open} wait for a later try: lossnlp-serve backfill --resume {batch_id}", err=True)
     typer.echo(f"Take it back with: lossnlp-serve backfill --undo {batch_id}", err=True)
+
+
+def _list(backfill: Backfill) -> None:
+    table = Table("batch", "begun", "deals lost since", "deals", "write-backs", "undone")
+    for batch in backfill.find_batches():
+        progress = backfill.progress(batch.id)
+        table.add_row(
+            batch.id,
+            f"{batch.created_at:%Y-%m-%d %H:%M}",
+            f"{batch.since_at:%Y-%m-%d}" if batch.since_at else "always",
+            ", ".join(f"{count} {state}" for state, count in sorted(progress.deals.items())),
+            ", ".join(f"{count} {state}" for state, count in sorted(progress.write_backs.items())),
+            f"{batch.undone_at:%Y-%m-%d %H:%M}" if batch.undone_at else "",
+        )
+    Console().print(table)
 
 
 def _undo(backfill: Backfill, batch_id: str) -> None:

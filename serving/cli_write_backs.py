@@ -11,6 +11,7 @@ from lossnlp.taxonomy import get_default_taxonomy
 from serving import outbox
 from serving.crm.connect import connect_crm, read_field_map
 from serving.crm.protocol import Fields, FieldValue
+from serving.errors import ConfigurationError
 from serving.schema import open_database
 from serving.settings import load_settings
 from serving.store import now
@@ -30,7 +31,7 @@ def list_write_backs(
     limit: Annotated[int, typer.Option(min=1, help="Most write-backs to show, newest ones.")] = 200,
 ) -> None:
     """Shows write-backs, field by field: what stood there before, what was written, whose value was kept."""
-    table = Table("id", "deal", "state", _field_column(), "before", "after", "tries")
+    table = Table("id", "deal", "state", _field_column(), "before", "after", "tries", "what the CRM said")
     with open_database(load_settings().database_url).reading() as session:
         for row in outbox.find_write_backs(session, [state] if state else [], limit=limit):
             _add_write_back(table, row)
@@ -55,6 +56,20 @@ def plan_write_backs() -> None:
     open_console().print(table)
 
 
+@write_backs.command("retry")
+def retry_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in `list`.", metavar="ID")]) -> None:
+    """Makes a write-back due again that has failed or was undone; the worker sends it, never over a person's value."""
+    with open_database(load_settings().database_url).writing() as session:
+        row = outbox.get_write_back(session, write_back_id)
+        if row.state not in ("failed", "undone"):
+            raise ConfigurationError(
+                f"Write-back {row.id} is '{row.state}'; only one that has failed or was undone can be sent again."
+            )
+        outbox.send_again(row)
+        session.commit()
+    typer.echo(f"Write-back {write_back_id} is due.", err=True)
+
+
 @write_backs.command("undo")
 def undo_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in `list`.", metavar="ID")]) -> None:
     """Puts back what stood in the CRM before; what a person has changed since stays."""
@@ -76,6 +91,7 @@ def _field_column() -> Column:
 
 def _add_write_back(table: Table, row: WriteBackRow) -> None:
     sends = sum(attempt.kind == "send" for attempt in row.attempts)
+    said = row.attempts[-1].error if row.attempts else None
     head = (str(row.id), row.deal_id, row.state)
     fields = [(field, _shown(row.before.get(field)), _shown(value)) for field, value in row.after.items()]
     fields += [(field, _shown(value), "kept: a person's") for field, value in row.kept.items()]
@@ -83,7 +99,8 @@ def _add_write_back(table: Table, row: WriteBackRow) -> None:
         fields = [(field, "", f"planned: {_shown(value)}") for field, value in row.planned.items()] or [("", "", "")]
     for index, (field, before, after) in enumerate(fields):
         lead = head if index == 0 else ("", "", "")
-        table.add_row(*lead, field, before, after, str(sends) if index == 0 else "")
+        tail = (str(sends), said or "") if index == 0 else ("", "")
+        table.add_row(*lead, field, before, after, *tail)
     table.add_section()
 
 

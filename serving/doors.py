@@ -164,7 +164,11 @@ def _read_hubspot(doors: Doors, call: Delivery) -> Sequence[LostEvent]:
     secret, url = reveal(options.hubspot_secret), options.public_url or ""
     if not is_from_hubspot(call, secret=secret, public_url=url, at=doors.clock(), versions=versions):
         raise UnsignedCallError("The call is not signed by HubSpot.")
-    return [event for event in read_deal_events(call.body) if not _is_own_echo(event, doors.renamed_fields)]
+    return [
+        event
+        for event in read_deal_events(call.body, at=doors.clock())
+        if not _is_own_echo(event, doors.renamed_fields)
+    ]
 
 
 def _is_own_echo(event: LostEvent, renamed: frozenset[str]) -> bool:

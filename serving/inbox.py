@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from serving.crm.protocol import LostEvent
@@ -16,7 +16,10 @@ from serving.tables import InboxRow
 
 RETRY_AFTER_S = (30, 120, 600, 3_600, 21_600)
 Door = Literal["webhook", "poll", "backfill"]
-End = Literal["taken", "silent", "gone", "unreadable", "failed"]
+End = Literal["taken", "silent", "gone", "unreadable", "failed", "away"]
+_OPEN = ("due", "taking")
+_TELLABLE_AGAIN = ("failed", "silent")
+_DEATHS_BEFORE_ALONE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +42,71 @@ def add_events(
     at: datetime,
     batch_id: str | None = None,
 ) -> int:
-    """Gives how many of the events are new; one that was told before is left out, whatever became of it."""
+    """Gives how many of the events are to be taken in: new ones, and those told again that found no text or failed."""
     wanted = {event.key[:300]: event for event in events}
-    known = set(session.scalars(select(InboxRow.key).where(InboxRow.crm == crm, InboxRow.key.in_(wanted))))
+    told = session.scalars(select(InboxRow).where(InboxRow.crm == crm, InboxRow.key.in_(wanted)))
+    known = {row.key: row for row in told}
+    again = [row for row in known.values() if row.state in _TELLABLE_AGAIN]
+    for row in again:
+        row.state, row.due_at, row.tries, row.settled_at, row.error = "due", at, 0, None, None
     new = [(key, event) for key, event in wanted.items() if key not in known]
     session.add_all(
         InboxRow(crm=crm, key=key, deal_id=event.deal_id, door=door, received_at=at, due_at=at, batch_id=batch_id)
         for key, event in new
     )
-    return len(new)
+    return len(new) + len(again)
+
+
+def has_due(session: Session, *, crm: str, at: datetime) -> bool:
+    """Says whether there is anything to claim; asking takes no lock."""
+    return session.scalar(select(InboxRow.id).where(_is_claimable(crm, at)).limit(1)) is not None
 
 
 def claim_events(session: Session, *, crm: str, at: datetime, lease_s: float, limit: int = 100) -> list[InboxClaim]:
-    """Gives up to `limit` events to take in now, oldest first; one whose worker died comes back when its lease has run out."""
-    is_due = and_(InboxRow.state == "due", InboxRow.due_at <= at)
-    is_orphaned = and_(InboxRow.state == "taking", InboxRow.leased_until_at <= at)
-    query = select(InboxRow).where(InboxRow.crm == crm, or_(is_due, is_orphaned)).order_by(InboxRow.id)
+    """Gives up to `limit` events to take in now, oldest first; one whose worker died comes back when its lease has run out.
+
+    One that comes back for the second time so is claimed alone: it may be what killed its worker, and would take its neighbours along.
+    """
+    query = select(InboxRow).where(_is_claimable(crm, at)).order_by(InboxRow.id)
+    rows = list(session.scalars(query.limit(limit).with_for_update(skip_locked=True)))
+    suspects = [row for row in rows if row.state == "taking" and row.tries >= _DEATHS_BEFORE_ALONE]
     lease = str(uuid4())
-    claims = []
-    for row in session.scalars(query.limit(limit).with_for_update(skip_locked=True)):
-        row.state, row.lease, row.leased_until_at = "taking", lease, at + timedelta(seconds=lease_s)
-        row.tries += 1
-        claims.append(InboxClaim(row.id, lease, row.deal_id, row.tries, row.batch_id))
-    return claims
+    return [_lease(row, lease, at=at, lease_s=lease_s) for row in (suspects[:1] or rows)]
+
+
+def _is_claimable(crm: str, at: datetime) -> ColumnElement[bool]:
+    is_due = and_(InboxRow.crm == crm, InboxRow.state == "due", InboxRow.due_at <= at)
+    is_orphaned = and_(InboxRow.crm == crm, InboxRow.state == "taking", InboxRow.leased_until_at <= at)
+    return or_(is_due, is_orphaned)
+
+
+def _lease(row: InboxRow, lease: str, *, at: datetime, lease_s: float) -> InboxClaim:
+    row.state, row.lease, row.leased_until_at = "taking", lease, at + timedelta(seconds=lease_s)
+    row.tries += 1
+    return InboxClaim(row.id, lease, row.deal_id, row.tries, row.batch_id)
 
 
 def settle_event(session: Session, claim: InboxClaim, end: End, *, at: datetime, error: str | None = None) -> None:
-    """Records what became of an event; a failed one comes back later until its tries are used up."""
+    """Records what became of an event.
+
+    A deal that fails comes back later until its tries are used up; where the CRM was away, for as long as it takes.
+    """
     row = session.get_one(InboxRow, claim.inbox_id)
     if row.lease != claim.lease:
         return
     row.lease = row.leased_until_at = None
     row.error = error[:300] if error else None
-    if end == "failed" and claim.tries <= len(RETRY_AFTER_S):
-        row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[claim.tries - 1])
+    if end == "away" or (end == "failed" and claim.tries <= len(RETRY_AFTER_S)):
+        wait_s = RETRY_AFTER_S[min(claim.tries, len(RETRY_AFTER_S)) - 1]
+        row.state, row.due_at = "due", at + timedelta(seconds=wait_s)
     else:
         row.state, row.settled_at = end, at
+
+
+def stop_batch(session: Session, batch_id: str, *, at: datetime) -> None:
+    """Takes what a batch has not taken in yet out of the inbox."""
+    for row in session.scalars(select(InboxRow).where(InboxRow.batch_id == batch_id, InboxRow.state.in_(_OPEN))):
+        row.state, row.settled_at, row.lease, row.leased_until_at, row.error = "failed", at, None, None, "batch undone"
 
 
 def find_events(session: Session, *, states: Sequence[str] = (), batch_id: str | None = None) -> list[InboxRow]:

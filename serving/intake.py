@@ -74,7 +74,7 @@ class Intake:
 
         Args:
             deal: The deal.
-            batch_id: The backfill that it belongs to; then an answer from before a CRM was connected is written back too.
+            batch_id: The backfill that it belongs to; then what has failed or was taken back before is sent again.
 
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
@@ -83,7 +83,7 @@ class Intake:
         taken = self._find_seen(deal, digest)
         if taken is None:
             taken = self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
-        elif batch_id:
+        elif self.crm is not None:
             self._queue_seen(taken, batch_id)
         self.metrics.count_deal("new" if taken.is_new else "repeat")
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
@@ -108,16 +108,23 @@ class Intake:
             _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))
             raise
 
-    def _queue_seen(self, taken: Taken, batch_id: str) -> None:
+    def _queue_seen(self, taken: Taken, batch_id: str | None) -> None:
+        """Queues what was answered before a CRM was connected, or planned only; a batch also sends again what has failed or was undone."""
+        with self.database.reading() as session:
+            row = store.get_assessment(session, taken.id)
+            if row.write_back and not (batch_id and row.write_back.state in ("failed", "undone")):
+                return
         with self.database.writing() as session:
             row = store.get_assessment(session, taken.id)
             if row.write_back is None:
                 self._queue(session, row, Assessment.model_validate(row.assessment), batch_id=batch_id)
-                session.commit()
+            elif batch_id and row.write_back.state in ("failed", "undone"):
+                outbox.send_again(row.write_back, batch_id=batch_id)
+            session.commit()
 
     def _queue(self, session: Session, row: AssessmentRow, assessment: Assessment, *, batch_id: str | None) -> None:
         """Queues what the answer offers; one that offers nothing still has to clear what an earlier one left."""
-        if self.crm is None:
+        if self.crm is None or (batch_id and outbox.is_stopped(session, batch_id)):
             return
         planned = plan_values(assessment, assessed_at=row.created_at)
         if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):

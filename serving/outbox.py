@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session, aliased
 
 from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.errors import UnknownIdError
-from serving.tables import AssessmentRow, AttemptRow, WriteBackRow
+from serving.tables import AssessmentRow, AttemptRow, BatchRow, WriteBackRow
 from serving.writeback import Decision
 
 RETRY_AFTER_S = (60, 300, 1_800, 7_200, 21_600)
 _OPEN = ("due", "sending")
+_MAX_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,12 @@ def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
 
 
 def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) -> None:
-    """Records the outcome of an attempt and sets the write-back to `sent`, to `failed`, or to `due` again later."""
+    """Records the outcome of an attempt and sets the write-back to `sent`, to `failed`, or to `due` again later.
+
+    What may succeed later is tried for as long as it takes, at last every few hours: a CRM that is away over a weekend loses nothing.
+    """
     attempt = session.get_one(AttemptRow, claim.attempt_id)
-    attempt.outcome, attempt.error, attempt.finished_at = result.outcome, result.error, at
+    attempt.outcome, attempt.error, attempt.finished_at = result.outcome, cut_error(result.error), at
     row = session.get_one(WriteBackRow, claim.write_back_id)
     if row.lease != claim.lease:
         return
@@ -154,10 +158,47 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
     row.after = {field: value for field, value in _find_left(row).items() if field not in row.kept}
     row.before = {field: row.before.get(field) for field in row.after}
     tries = sum(attempt.kind == "send" for attempt in row.attempts)
-    if result.error and result.is_retryable and tries <= len(RETRY_AFTER_S):
-        row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[tries - 1])
+    if result.error and result.is_retryable:
+        row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
+
+
+def cut_error(error: str | None) -> str | None:
+    """Gives a cause at a length that every database keeps."""
+    return error and error[:_MAX_ERROR]
+
+
+def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:
+    """Makes a write-back due that has failed or was taken back; what a person has set meanwhile is judged anew when it is sent."""
+    row.state, row.due_at, row.settled_at = "due", row.created_at, None
+    row.batch_id = batch_id or row.batch_id
+
+
+def is_stopped(session: Session, batch_id: str) -> bool:
+    """Says whether a batch was undone, so that nothing of it may be queued any more."""
+    return session.scalar(select(BatchRow.undone_at).where(BatchRow.id == batch_id)) is not None
+
+
+def stop_batch(session: Session, batch_id: str, *, at: datetime) -> None:
+    """Takes what a batch has not sent yet out of the queue; what may have arrived counts as failed, so that it can be taken back."""
+    rows = session.scalars(select(WriteBackRow).where(WriteBackRow.batch_id == batch_id, WriteBackRow.state == "due"))
+    for row in rows:
+        row.state, row.settled_at = "failed" if _find_left(row) else "undone", at
+
+
+def find_later(session: Session, row: WriteBackRow) -> int | None:
+    """Gives the id of a later write-back of the same deal that shares a field with this one and has left, or may leave, values."""
+    query = select(WriteBackRow).where(
+        WriteBackRow.deal_id == row.deal_id,
+        WriteBackRow.crm == row.crm,
+        WriteBackRow.id > row.id,
+        WriteBackRow.state.in_(("due", "sending", "sent", "failed")),
+    )
+    for later in session.scalars(query.order_by(WriteBackRow.id.desc())):
+        if later.state in _OPEN or set(later.after) & set(row.after):
+            return later.id
+    return None
 
 
 def get_write_back(session: Session, write_back_id: int) -> WriteBackRow:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from lossnlp.errors import InvalidDealError, LossNlpError
-from serving import inbox
+from serving import inbox, outbox
 from serving.crm.protocol import Crm
 from serving.inbox import End, InboxClaim
 from serving.intake import Intake, parse_deal
@@ -19,6 +19,9 @@ from serving.logs import describe_error
 from serving.store import Database, now
 
 LEASE_S = 600.0
+# Answers that one bad deal may cause; where the CRM as such is away, asking for each alone would only add to it
+_MAY_BE_ONE_DEALS = frozenset({400, 404, 409, 422, 500})
+_FEW = 25
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +56,9 @@ class Receiver:
 
     def take_due(self) -> int:
         """Gives how many events were handled, 0 when nothing is due."""
+        with self.database.reading() as session:
+            if not inbox.has_due(session, crm=self.crm.name, at=self.clock()):
+                return 0
         with self.database.writing() as session:
             claims = inbox.claim_events(
                 session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.at_once
@@ -60,16 +66,25 @@ class Receiver:
             session.commit()
         if not claims:
             return 0
+        self._take_all(claims)
+        return len(claims)
+
+    def _take_all(self, claims: list[InboxClaim]) -> None:
+        """Takes the claimed deals in; where the CRM answers that it cannot read them all, by halves, so that one stops no other."""
         try:
             found = self.crm.fetch_requests(list(dict.fromkeys(claim.deal_id for claim in claims)))
         except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
+            has_answered = getattr(error, "status", None) in _MAY_BE_ONE_DEALS
+            if has_answered and 1 < len(claims) <= _FEW:
+                self._take_all(claims[: len(claims) // 2])
+                self._take_all(claims[len(claims) // 2 :])
+                return
             _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
-            self._settle(claims, "failed", error=_cause(error))
-            return len(claims)
+            self._settle(claims, "failed" if has_answered else "away", error=_cause(error))
+            return
         for claim in claims:
             end, cause = self._take(claim, found.get(claim.deal_id))
             self._settle([claim], end, error=cause)
-        return len(claims)
 
     def _take(self, claim: InboxClaim, request: dict[str, Any] | None) -> tuple[End, str | None]:
         """Gives what became of one event, and the cause where that is no answer."""
@@ -78,12 +93,24 @@ class Receiver:
         if not request["documents"]:
             return "silent", None
         try:
-            self.intake.take_deal(parse_deal(request), batch_id=claim.batch_id)
+            self.intake.take_deal(parse_deal(self.without_our_words(request)), batch_id=claim.batch_id)
         except InvalidDealError as error:
             return "unreadable", error.message
         except Exception as error:  # noqa: BLE001 (one deal must not take its neighbours down)
             return "failed", _cause(error)
         return "taken", None
+
+    def without_our_words(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Gives the request without a stated reason that is our own: a company may keep ours in the field of the seller's."""
+        deal = request["deal"]
+        stated = deal.get("stated_reason")
+        if not stated:
+            return request
+        with self.database.reading() as session:
+            ours = outbox.find_our_values(session, str(deal["id"]), crm=self.crm.name)
+        if not any(stated == value for values in ours.values() for value in values):
+            return request
+        return request | {"deal": {name: value for name, value in deal.items() if name != "stated_reason"}}
 
     def _settle(self, claims: list[InboxClaim], end: End, *, error: str | None) -> None:
         with self.database.writing() as session:

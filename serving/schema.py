@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.errors import SchemaError
@@ -31,6 +32,8 @@ def migrate(database_url: str) -> str:
     """
     make_database_folder(database_url)
     engine = open_engine(database_url)
+    if engine.dialect.name == "sqlite":  # a table is rebuilt by dropping it, while others refer to it
+        event.listen(engine, "connect", _ignore_references)
     config = migration_config()
     try:
         with engine.begin() as connection:
@@ -41,6 +44,10 @@ def migrate(database_url: str) -> str:
     finally:
         engine.dispose()
     return head_revision()
+
+
+def _ignore_references(connection: SqliteConnection, _record: object) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")
 
 
 @cache

@@ -35,10 +35,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Gives the stored moment with its zone."""
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+        """Gives the stored moment in UTC; PostgreSQL answers in the zone of the session."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Table(DeclarativeBase):
@@ -98,7 +98,8 @@ class AssessmentRow(Table):
 class BatchRow(Table):
     """A backfill: all deals lost since a moment, listed page by page.
 
-    `cursor` is where listing goes on after a stop; `is_listed` says that every page has been taken into the inbox.
+    `cursor` is where listing goes on after a stop; `is_listed` says that every page has been taken into the inbox, `undone_at` that
+    nothing of it is to be written any more.
     """
 
     __tablename__ = "batches"
@@ -109,6 +110,7 @@ class BatchRow(Table):
     cursor: Mapped[str | None] = mapped_column(String(500))
     is_listed: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
 
 
 class InboxRow(Table):

@@ -20,7 +20,7 @@ from serving.store import Database, now
 from serving.tables import AttemptRow, WriteBackRow
 from serving.writeback import Decision, decide, decide_undo
 
-LEASE_S = 120.0
+LEASE_S = 900.0
 _log = structlog.get_logger(__name__)
 
 
@@ -61,7 +61,7 @@ class Worker:
         """Gives how many write-backs were handled, 0 when nothing is due."""
         with self.database.writing() as session:
             claims = outbox.claim_due(
-                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.at_once
+                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.writes_at_once
             )
             session.commit()
         if not claims:
@@ -102,9 +102,9 @@ class Worker:
         with self.database.writing() as session:
             for claim, result in zip(claims, results, strict=True):
                 outbox.settle(session, claim, result, at=self.clock())
-                _log.info(
-                    "write_back_settled", deal_id=claim.deal_id, write_back=claim.write_back_id, error=result.error
-                )
+                # A CRM's message may quote a value; its code stands before the first colon
+                error = result.error and result.error.partition(":")[0]
+                _log.info("write_back_settled", deal_id=claim.deal_id, write_back=claim.write_back_id, error=error)
             session.commit()
 
     def undo(self, write_back_id: int) -> Decision:
@@ -118,6 +118,9 @@ class Worker:
         with self.database.reading() as session:
             row = outbox.get_write_back(session, write_back_id)
             self._require_undoable(row)
+            later = outbox.find_later(session, row)
+            if later is not None:
+                raise UndoError(f"Write-back {later} of the same deal came after {row.id}; take that one back first.")
             deal_id, after, before = row.deal_id, dict(row.after), dict(row.before)
         current = self.crm.fetch_fields([deal_id]).get(deal_id)
         if current is None:
@@ -144,7 +147,8 @@ class Worker:
         result = told[0] if told else _unknown_result(change.deal_id, "no_result")
         with self.database.writing() as session:
             session.add(attempt)
-            attempt.outcome, attempt.error, attempt.finished_at = result.outcome, result.error, self.clock()
+            attempt.outcome, attempt.finished_at = result.outcome, self.clock()
+            attempt.error = outbox.cut_error(result.error)
             if result.error is None:
                 outbox.get_write_back(session, write_back_id).state = "undone"
             session.commit()

@@ -96,7 +96,7 @@ def _accepted_values(assessment: Assessment) -> Fields:
 def _grounds(assessment: Assessment) -> Fields:
     """Gives what the primary reason rests on: how sure it is, and where it is said."""
     primary = assessment.primary
-    quote = primary.evidence[0].text[:_EVIDENCE_CHARS] if primary.evidence else None
+    quote = primary.evidence[0].text[:_EVIDENCE_CHARS].strip() if primary.evidence else None
     return {CONFIDENCE: round(primary.confidence, 4), **({EVIDENCE: quote} if quote else {})}
 
 
@@ -186,10 +186,9 @@ class _Deal:
     def holder(self, field: str, write: Fields) -> Holder:
         """Gives whose value will stand in a field after `write`."""
         after, offered = write.get(field, self.stands(field)), self.planned.get(field)
-        if offered is not None and self.rules.is_same(field, after, offered):
-            return "this answer"
-        is_left = field not in write and after is not None and self.is_ours(field)
-        return "an older answer" if is_left else "others"
+        if after is None or not (field in write or self.is_ours(field)):
+            return "others"
+        return "this answer" if self.rules.is_same(field, after, offered) else "an older answer"
 
 
 def _find_value(fields: Fields, name: str) -> FieldValue:
@@ -208,6 +207,16 @@ def decide_undo(after: Fields, *, before: Fields, current: Fields, rules: WriteR
         rules: Kinds of the fields; None takes those of an installation that has set none.
     """
     known = rules or WriteRules()
-    write = {f: before.get(f) for f, value in after.items() if known.is_same(f, _find_value(current, f), value)}
-    kept = {field: current.get(field) for field in after if field not in write}
+    stands = {field: _find_value(current, field) for field in after}
+    # A box that a CRM shows as empty when it is not ticked still holds the False that was sent
+    write = {
+        field: before.get(field)
+        for field, value in after.items()
+        if known.is_same(field, stands[field], value) or (value is False and stands[field] is None)
+    }
+    kept = {
+        field: stands[field]
+        for field in after
+        if field not in write and not known.is_same(field, stands[field], before.get(field))
+    }
     return Decision(write=write, before={field: after[field] for field in write}, kept=kept)

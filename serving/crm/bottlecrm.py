@@ -92,6 +92,7 @@ class BottleCrm:
 
     name = "bottlecrm"
     at_once = 25
+    writes_at_once = 1
 
     def __init__(
         self, client: httpx2.Client, options: BottleCrmSettings, *, sleep: Callable[[float], None] = time.sleep
@@ -155,7 +156,7 @@ class BottleCrm:
         steps = [plan_step(spec, definitions.get(spec.name)) for spec in fields]
         for spec, step in zip(fields, steps, strict=True):
             if step.act == "create":
-                self.http.call("POST", _FIELDS, Request(new_definition(spec)), may_repeat=False)
+                self.http.call("POST", _FIELDS, Request(new_definition(spec)), repeat="undone")
             elif step.act == "add choices":
                 found = definitions[spec.name]
                 self.http.call("PUT", f"{_FIELDS}{found['id']}/", Request(wider_definition(spec, found)))
@@ -169,7 +170,7 @@ class BottleCrm:
             return SendResult(change.deal_id, f"no such field: {', '.join(unknown)}")
         try:
             request = Request({"custom_fields": dict(change.values)})
-            self.http.call("PATCH", f"{_DEALS}{change.deal_id}/", request)
+            self.http.call("PATCH", f"{_DEALS}{change.deal_id}/", request, repeat="never")
         except CrmCallError as error:
             return read_refusal(change, error)
         return self._read_back(change)

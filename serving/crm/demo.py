@@ -34,6 +34,7 @@ class DemoCrm:
 
     name = "demo"
     at_once = 100
+    writes_at_once = 100
 
     def __init__(self, state_path: Path | None = None, deals: Sequence[dict[str, Any]] | None = None) -> None:
         self._deals = list(_read_demo_deals() if deals is None else deals)

@@ -84,6 +84,7 @@ class Request:
     headers: Mapping[str, str] | None = None
 
 
+Repeat = Literal["always", "undone", "never"]
 _PLAIN = Request()
 
 
@@ -112,42 +113,42 @@ class CrmHttp:
         rates = [Rate(calls, round(seconds * 1000)) for calls, seconds in self.pace.limits]
         self._limiter = Limiter(rates) if rates else None
 
-    def call(self, method: str, path: str, request: Request = _PLAIN, *, may_repeat: bool = True) -> dict[str, Any]:
+    def call(self, method: str, path: str, request: Request = _PLAIN, *, repeat: Repeat = "always") -> dict[str, Any]:
         """Gives the JSON object that a call answers with, an empty one where the answer is empty.
 
         Args:
             method: HTTP method.
             path: Below the base URL.
             request: Body, query and headers.
-            may_repeat: Whether the call does no harm when it is done twice; else it is tried again only where the CRM is known
-                not to have done it.
+            repeat: Whether it may be tried again: `always` where doing it twice does no harm, `undone` only where the CRM is known
+                not to have done it, `never` where it was decided on what had just been read and must not be sent later.
 
         Raises:
             CrmCallError: The CRM refused, or gave no usable answer in all tries.
         """
-        answer = self._tried(method, path, request, may_repeat=may_repeat)
+        answer = self._tried(method, path, request, repeat)
         if answer is None:
             return {}
         if not isinstance(answer, dict):
             raise CrmCallError(f"{self.name} answered {path} with something else than a JSON object.", is_certain=False)
         return answer
 
-    def call_list(self, method: str, path: str, request: Request = _PLAIN, *, may_repeat: bool = True) -> list[Any]:
+    def call_list(self, method: str, path: str, request: Request = _PLAIN, *, repeat: Repeat = "always") -> list[Any]:
         """Gives the JSON list that a call answers with; else as `call`.
 
         Raises:
             CrmCallError: The CRM refused, or gave no usable answer in all tries.
         """
-        answer = self._tried(method, path, request, may_repeat=may_repeat)
+        answer = self._tried(method, path, request, repeat)
         if not isinstance(answer, list):
             raise CrmCallError(f"{self.name} answered {path} with something else than a JSON list.", is_certain=False)
         return answer
 
-    def _tried(self, method: str, path: str, request: Request, *, may_repeat: bool) -> object:
+    def _tried(self, method: str, path: str, request: Request, repeat: Repeat) -> object:
         trying = Retrying(
-            stop=stop_after_attempt(self.pace.tries),
+            stop=stop_after_attempt(1 if repeat == "never" else self.pace.tries),
             wait=self._wait_s,
-            retry=retry_if_exception(lambda error: _may_try_again(error, may_repeat=may_repeat)),
+            retry=retry_if_exception(lambda error: _may_try_again(error, repeat)),
             sleep=self.sleep,
             reraise=True,
         )
@@ -209,8 +210,8 @@ class CrmHttp:
         return wait_s
 
 
-def _may_try_again(error: BaseException, *, may_repeat: bool) -> bool:
-    return isinstance(error, CrmCallError) and error.is_retryable and (may_repeat or error.is_certain)
+def _may_try_again(error: BaseException, repeat: Repeat) -> bool:
+    return isinstance(error, CrmCallError) and error.is_retryable and (repeat == "always" or error.is_certain)
 
 
 def _decoded(response: httpx2.Response) -> tuple[object, bool]:

@@ -13,7 +13,7 @@ import httpx2
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
+from serving.crm.http import CrmCallError, CrmHttp, Pace, Repeat, Request
 from serving.crm.hubspot_answers import concerns_all, find_cause, is_undone, later, may_pass, read_result
 from serving.crm.hubspot_fields import (
     Property,
@@ -32,6 +32,8 @@ _PAGE = 200
 _BATCH = 100
 _LINKS = 1_000
 _FRESH_S = 300.0
+_LISTED_FRESH_S = 60.0
+_MANY = 50
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -106,6 +108,7 @@ class HubSpotCrm:
 
     name = "hubspot"
     at_once = 500
+    writes_at_once = 100
 
     def __init__(
         self,
@@ -145,10 +148,10 @@ class HubSpotCrm:
     def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Gives the deals with their notes, calls, meetings and mails.
 
-        Deals listed a moment ago are not read again. The fewest calls are used for many deals at once: one for each kind of activity
-        and 1,000 deals, and one for each 100 activities.
+        Of many deals those listed within the last minute are not read again. The fewest calls are used for many deals at once: one
+        for each kind of activity and 1,000 deals, and one for each 100 activities.
         """
-        deals = self._take_listed(deal_ids)
+        deals = self._take_listed(deal_ids) if len(deal_ids) >= _MANY else {}
         deals |= self._read("deals", [deal_id for deal_id in deal_ids if deal_id not in deals], DEAL_PROPERTIES)
         deals = {deal_id: deal for deal_id, deal in deals.items() if deal.get("hs_is_closed_lost") == "true"}
         activities = {kind: self._fetch_activities(kind, list(deals)) for kind in self._options.activities}
@@ -173,8 +176,16 @@ class HubSpotCrm:
         Raises:
             CrmError: The token is not accepted, or lacks a scope.
         """
-        properties = self._fetch_properties()
-        return [result for batch in _batches(changes) for result in self._send(batch, properties)]
+        properties = self._defined[1] if self._defined else self._fetch_properties()
+        unread = {change.deal_id: sorted(change.values.keys() - properties.keys()) for change in changes}
+        known = [change for change in changes if not unread[change.deal_id]]
+        sent = iter([result for batch in _batches(known) for result in self._send(batch, properties)])
+        return [
+            later(change, f"no such property: {', '.join(unread[change.deal_id])}", is_certain=True)
+            if unread[change.deal_id]
+            else next(sent)
+            for change in changes
+        ]
 
     def plan_setup(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
         """Gives what is missing, a step a field."""
@@ -188,7 +199,7 @@ class HubSpotCrm:
         for spec, step in zip(fields, steps, strict=True):
             if step.act == "create":
                 request = Request(new_property(spec, self._options.property_group))
-                self.http.call("POST", self._property_path(), request, may_repeat=False)
+                self.http.call("POST", self._property_path(), request, repeat="undone")
             elif step.act == "add choices":
                 found = self._fetch_properties()[spec.name]
                 request = Request({"options": [*found.options, *missing_options(spec, found)]})
@@ -206,7 +217,7 @@ class HubSpotCrm:
             for change in batch
         ]
         try:
-            answer = self._post(f"{self._objects('deals')}/batch/update", {"inputs": inputs})
+            answer = self._post(f"{self._objects('deals')}/batch/update", {"inputs": inputs}, repeat="never")
         except CrmCallError as error:
             if concerns_all(error):
                 raise
@@ -269,7 +280,7 @@ class HubSpotCrm:
         now = self._clock()
         with self._lock:
             kept = {one: self._listed.pop(one) for one in set(deal_ids) if one in self._listed}
-        return {one: deal for one, (at, deal) in kept.items() if now - at <= _FRESH_S}
+        return {one: deal for one, (at, deal) in kept.items() if now - at <= _LISTED_FRESH_S}
 
     def _objects(self, kind: str) -> str:
         return f"/crm/objects/{self._options.api_version}/{kind}"
@@ -277,8 +288,8 @@ class HubSpotCrm:
     def _property_path(self) -> str:
         return f"/crm/properties/{self._options.api_version}/deals"
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self.http.call("POST", path, Request(body))
+    def _post(self, path: str, body: dict[str, Any], *, repeat: Repeat = "always") -> dict[str, Any]:
+        answer = self.http.call("POST", path, Request(body), repeat=repeat)
         if not isinstance(answer.get("results"), list):
             raise CrmError(f"HubSpot answered {path} without results.")
         return answer

@@ -47,12 +47,13 @@ def is_from_hubspot(
     return _is_same(expected, headers.get("x-hubspot-signature", ""))
 
 
-def read_deal_events(body: bytes) -> list[LostEvent]:
+def read_deal_events(body: bytes, *, at: datetime) -> list[LostEvent]:
     """Gives the deals that a call tells of, each event once, in its order; other records and deletions are left out.
 
     Args:
         body: A webhook's array of events, or the object that a workflow sends: a custom action's, a record as its API gives
             it, or chosen properties with `hs_object_id` among them.
+        at: Now: a deal that is lost again on another day is another event, even where the call says the same.
 
     Raises:
         CrmError: The body is not JSON of such a form.
@@ -66,7 +67,7 @@ def read_deal_events(body: bytes) -> list[LostEvent]:
     if isinstance(told, list):
         found = list(_read_webhook(told))
     elif isinstance(told, dict):
-        found = list(_read_action(told, body))
+        found = list(_read_action(told, body, at))
     else:
         raise CrmError("The call holds neither events nor a record.")
     return list(dict.fromkeys(found))
@@ -111,8 +112,8 @@ def _tells_of_deal(event: Mapping[str, Any]) -> bool:
     return record in _DEAL_TYPES and act not in _GONE and not is_reopened
 
 
-def _read_action(told: Mapping[str, Any], body: bytes) -> Iterator[LostEvent]:
-    """Gives the enrolled deal; a plain webhook of a workflow names no event, so its content stands for it."""
+def _read_action(told: Mapping[str, Any], body: bytes, at: datetime) -> Iterator[LostEvent]:
+    """Gives the enrolled deal; a plain webhook of a workflow names no event, so its content and day stand for it."""
     record = _object_in(told, "object") or told
     kind = str(record.get("objectType") or record.get("objectTypeId") or "deal")
     properties = _object_in(record, "properties")
@@ -120,7 +121,7 @@ def _read_action(told: Mapping[str, Any], body: bytes) -> Iterator[LostEvent]:
     deal_id = next(filter(None, map(_find_id, [*named, properties.get("hs_object_id")])), None)
     if deal_id and kind.lower() in _DEAL_TYPES:
         callback = told.get("callbackId")
-        yield LostEvent(f"action:{callback or hashlib.sha256(body).hexdigest()}", deal_id)
+        yield LostEvent(f"action:{callback or f'{at:%Y-%m-%d}:{hashlib.sha256(body).hexdigest()}'}", deal_id)
 
 
 def _object_in(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -153,7 +153,11 @@ class Crm(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many deals are best read or written in one round; the leases of a round hold for as many."""
+        """How many deals are best read in one round."""
+
+    @property
+    def writes_at_once(self) -> int:
+        """How many deals one call can write: between reading their fields and that call, no other lies."""
 
     def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
         """Gives a page of the ids of closed-lost deals.

@@ -56,4 +56,11 @@ class WriteRules:
             return math.isclose(one, other, abs_tol=1e-9)
         if name in self.sets and isinstance(one, str) and isinstance(other, str):
             return set(one.split(";")) == set(other.split(";"))
+        if isinstance(one, str) and isinstance(other, str):
+            return _plain(one) == _plain(other)
         return one == other
+
+
+def _plain(text: str) -> str:
+    """Gives a text as CRMs give it back: without blanks around it, with one kind of line end."""
+    return text.replace("\r\n", "\n").strip()

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.http import CrmCallError, CrmHttp
-from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
+from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.crm.salesforce_org import (
     AT_ONCE,
     DEAL,
@@ -28,21 +28,21 @@ from serving.crm.salesforce_org import (
     codes,
     find_cause,
     is_one_of,
-    is_passing,
     select,
     warn_of_usage,
 )
 from serving.crm.salesforce_setup import FieldSetup
 from serving.crm.salesforce_texts import EVENT_FIELDS, MAIL_FIELDS, TASK_FIELDS, documents
+from serving.crm.salesforce_values import is_shared_fault, read_fields, read_result, to_record
 from serving.errors import ConfigurationError
 from serving.settings import Settings
 
 _PREFIX = "LOSSNLP_SALESFORCE_"
 _LOST = ("IsClosed = true", "IsWon = false")
 _MOST_ROWS = 2000
+_MAX_LABEL = 300
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)\+0000 ([A-Za-z0-9]{18})")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000")
 _DEAL_FIELDS = ("Id", "CloseDate", "StageName", "Amount", "Description", "NextStep", "Account.Name", "Owner.Name")
 _CURRENCY = "CurrencyIsoCode"
 _log = structlog.get_logger(__name__)
@@ -114,6 +114,7 @@ class Salesforce:
 
     name = "salesforce"
     at_once = 400
+    writes_at_once = 200
 
     def __init__(self, org: Org, settings: SalesforceSettings, *, page_size: int) -> None:
         self.org = org
@@ -160,7 +161,7 @@ class Salesforce:
             soql = select([*_DEAL_FIELDS, *extra], DEAL, [is_one_of("Id", ids), *_LOST])
             deals = {row["Id"][:15]: row for row in self.org.find_rows(soql)}
             found |= self._with_texts(deals)
-        return {deal_id: _named(found[deal_id[:15]], deal_id) for deal_id in _held(deal_ids, found)}
+        return {deal_id: found[deal_id[:15]] for deal_id in _held(deal_ids, found)}
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
         """Gives all fields of the deals that are not empty, under their API names; one call for 200 deals.
@@ -175,7 +176,7 @@ class Salesforce:
         found: dict[str, Fields] = {}
         for ids in _chunks(deal_ids):
             soql = select(("FIELDS(ALL)",), DEAL, [is_one_of("Id", ids)], f"LIMIT {AT_ONCE}")
-            found |= {row["Id"][:15]: _fields(row) for row in self.org.find_rows(soql)}
+            found |= {row["Id"][:15]: read_fields(row) for row in self.org.find_rows(soql)}
         return {deal_id: found[deal_id[:15]] for deal_id in _held(deal_ids, found)}
 
     def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
@@ -214,7 +215,7 @@ class Salesforce:
         mails = self._fetch_mails(ids)
         return {
             deal_id: {
-                "deal": self._head(row),
+                "deal": {"id": row["Id"], **self._head(row)},
                 "documents": documents(row, *(texts.get(deal_id, ()) for texts in (tasks, events, mails))),
             }
             for deal_id, row in deals.items()
@@ -248,9 +249,9 @@ class Salesforce:
     def _head(self, row: Row) -> dict[str, Any]:
         head = {
             "closed_at": row["CloseDate"],
-            "stated_reason": row.get(self._stated_reason or ""),
+            "stated_reason": _label(row.get(self._stated_reason or "")),
             "stage": row["StageName"],
-            "amount": row["Amount"],
+            "amount": row["Amount"] if (row["Amount"] or 0) >= 0 else None,
             "currency": row.get(_CURRENCY),
             "owner": (row["Owner"] or {}).get("Name"),
             "account": (row["Account"] or {}).get("Name"),
@@ -258,12 +259,22 @@ class Salesforce:
         return {name: value for name, value in head.items() if value is not None}
 
     def _send(self, changes: Sequence[FieldChange]) -> list[SendResult]:
+        """Gives the results of one call. A field that the org does not describe by exactly this name was not read either: never sent."""
+        names = {name for change in changes for name in change.values}
+        if names - self.org.get_fields().keys() and names - self.org.get_fields(fresh=True).keys():
+            return self._send_known(changes)
         flags = self._flags({name for change in changes for name, value in change.values.items() if value is None})
         try:
-            answers = self.org.send_records("PATCH", [_record(change, flags) for change in changes])
+            answers = self.org.send_records("PATCH", [to_record(change, flags) for change in changes])
         except CrmCallError as error:
             return self._results_of_refusal(changes, error)
-        return [_result(change, answer) for change, answer in zip(changes, answers, strict=True)]
+        results = [read_result(change, answer) for change, answer in zip(changes, answers, strict=True)]
+        shared = [number for number, answer in enumerate(answers) if is_shared_fault(answer)]
+        if len(shared) > 1:
+            again = self._send_halves([changes[number] for number in shared])
+            for number, result in zip(shared, again, strict=True):
+                results[number] = result
+        return results
 
     def _results_of_refusal(self, changes: Sequence[FieldChange], error: CrmCallError) -> list[SendResult]:
         """Gives the results of changes whose call was refused as a whole: what can be blamed on one deal stops that deal alone."""
@@ -320,31 +331,6 @@ def _held(deal_ids: Sequence[str], found: Mapping[str, object]) -> list[str]:
     return [deal_id for deal_id in deal_ids if deal_id[:15] in found and _ID.fullmatch(deal_id)]
 
 
-def _named(request: dict[str, Any], deal_id: str) -> dict[str, Any]:
-    return {**request, "deal": {"id": deal_id, **request["deal"]}}
-
-
-def _fields(row: Row) -> Fields:
-    values = {name: _value(value) for name, value in row.items() if isinstance(value, str | float | int)}
-    return {name: value for name, value in values.items() if value != "" and value is not False}
-
-
-def _value(value: str | float) -> FieldValue:
-    """Gives a value as the protocol writes it: moments in UTC, as in `2026-11-20T10:00:00+00:00`."""
-    if not isinstance(value, str):
-        return value
-    if _MOMENT.fullmatch(value):
-        return datetime.fromisoformat(value).isoformat(timespec="seconds")
-    return value.replace("\r\n", "\n")
-
-
-def _record(change: FieldChange, flags: set[str]) -> Row:
-    values = {name: False if value is None and name in flags else value for name, value in change.values.items()}
-    return {"attributes": {"type": DEAL}, "id": change.deal_id, **values}
-
-
-def _result(change: FieldChange, answer: Row) -> SendResult:
-    if answer["success"]:
-        return SendResult(change.deal_id)
-    errors = answer["errors"]
-    return SendResult(change.deal_id, find_cause(errors) or f"{NAME} refused it", is_retryable=is_passing(errors))
+def _label(stated: object) -> str | None:
+    """Gives a stated reason of a length that a picklist has; whole stories stand in the notes."""
+    return stated if isinstance(stated, str) and len(stated) <= _MAX_LABEL else None

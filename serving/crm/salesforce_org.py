@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import structlog
 
-from serving.crm.http import CrmCallError, CrmHttp, Request
+from serving.crm.http import CrmCallError, CrmHttp, Repeat, Request
 
 NAME = "Salesforce"
 DEAL = "Opportunity"
@@ -101,14 +101,14 @@ class Org:
         self._root = f"/services/data/{version}"
         self._fields: dict[str, Row] = {}
 
-    def call(self, method: str, path: str, request: Request | None = None, *, may_repeat: bool = True) -> Row:
-        """Gives the object that a call below the API's root answers with; `may_repeat` as in `CrmHttp.call`.
+    def call(self, method: str, path: str, request: Request | None = None, *, repeat: Repeat = "always") -> Row:
+        """Gives the object that a call below the API's root answers with; `repeat` as in `CrmHttp.call`.
 
         Raises:
             CrmCallError: The org refused or gave no usable answer; retryable where the limit of calls is used up.
         """
         with _passing_told():
-            return self.http.call(method, f"{self._root}/{path}", request or Request(), may_repeat=may_repeat)
+            return self.http.call(method, f"{self._root}/{path}", request or Request(), repeat=repeat)
 
     def send_records(self, method: str, records: Sequence[Row]) -> list[Row]:
         """Gives one result a record, in order; up to 200 of one type, each for itself.
@@ -121,7 +121,7 @@ class Org:
         request = Request(body={"allOrNone": False, "records": records})
         path = f"{self._root}/composite/sobjects"
         with _passing_told():
-            results = self.http.call_list(method, path, request, may_repeat=method == "PATCH")
+            results = self.http.call_list(method, path, request, repeat="never")
         if len(results) != len(records):
             raise CrmCallError(f"{NAME} answered another number of records.", is_retryable=True, is_certain=False)
         return results

@@ -142,7 +142,7 @@ class FieldSetup:
             values = [_value(choice) for choice in spec.choices]
             metadata["valueSet"] = {"restricted": True, "valueSetDefinition": {"sorted": False, "value": values}}
         body = {"FullName": f"{DEAL}.{spec.name}", "Metadata": metadata}
-        self.org.call("POST", "tooling/sobjects/CustomField", Request(body=body), may_repeat=False)
+        self.org.call("POST", "tooling/sobjects/CustomField", Request(body=body), repeat="undone")
 
     def _add_choices(self, spec: FieldSpec, field_id: str) -> None:
         """Adds what is missing to what stands; the tooling API takes the whole definition."""

@@ -31,6 +31,7 @@ _DEAL = "sale.opportunity"
 _AT_ONCE = 100  # deals in the address of one call, which many proxies end at 8,000 characters
 _ID = re.compile(r"[1-9][0-9]{0,8}")
 _KEPT_FIELDS = ("lost_reason", "notes.message")
+_VALUE = re.compile(r'The value ".*?" for field', re.DOTALL)
 _LONG_QUOTE = re.compile(r'"[^"]{41,}"')
 
 
@@ -108,6 +109,7 @@ class TrytonCrm:
 
     name = "tryton"
     at_once = 100
+    writes_at_once = 1
 
     def __init__(self, http: CrmHttp, options: TrytonSettings) -> None:
         self.http, self._reason_field, self._page_size = http, options.reason_field, options.page_size
@@ -215,10 +217,8 @@ class TrytonCrm:
         try:
             update = find_update(kept, change.values, self._reason_field)
             if update:
-                # A second note would stand there if a call that arrived were made again
-                may_repeat = not any(act[0] == "create" for act in update.get("notes", ()))
                 request = Request(update, query={"f": "id"})
-                self.http.call("PUT", f"/{_DEAL}/{change.deal_id}", request, may_repeat=may_repeat)
+                self.http.call("PUT", f"/{_DEAL}/{change.deal_id}", request, repeat="never")
         except CrmCallError as error:
             if error.status == 401:
                 raise
@@ -313,4 +313,5 @@ def _missing(row: Row, fields: Sequence[str]) -> str:
 def _find_cause(answer: object) -> str | None:
     """Gives what Tryton says of a refusal, without long quotes, which may be of a deal."""
     message = answer.get("message") if isinstance(answer, dict) else None
-    return _LONG_QUOTE.sub('"…"', message) if isinstance(message, str) and message else None
+    told = _VALUE.sub("The value … for field", message) if isinstance(message, str) else None
+    return _LONG_QUOTE.sub('"…"', told) if told else None

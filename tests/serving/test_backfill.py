@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from serving import inbox
 from serving.backfill import Backfill, PlannedDeal, Progress
 from serving.backfill_report import write_csv, write_page
 from serving.crm.demo import DemoCrm
+from serving.crm.protocol import LostEvent
 from serving.crm.rules import PRIMARY_REASON
 from serving.errors import UnknownIdError
 from serving.intake import Intake
@@ -154,3 +156,44 @@ def test_the_page_escapes_what_deals_say(tmp_path: Path) -> None:
     page = (tmp_path / "plan.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;A-1" in page
     assert "http" not in page
+
+
+def test_a_deal_planned_first_is_still_written_when_a_door_tells_of_it(backfill: Backfill, lost: DemoCrm) -> None:
+    list(backfill.plan(None))
+    with backfill.worker.database.writing() as session:
+        inbox.add_events(session, [LostEvent("1", "A-1")], crm="demo", door="webhook", at=backfill.worker.clock())
+        session.commit()
+    backfill.receiver.take_due()
+    backfill.worker.send_due()
+    assert reasons(lost)["A-1"] == "price"
+
+
+def test_undoing_stops_what_was_not_written_yet(backfill: Backfill, lost: DemoCrm) -> None:
+    batch_id = backfill.begin(None)
+    next(backfill.steps(batch_id))
+    backfill.receiver.take_due()
+    backfill.undo(batch_id)
+    assert backfill.worker.send_due() == 0
+    assert backfill.progress(batch_id).is_done
+    assert reasons(lost) == dict.fromkeys(TEXTS)
+
+
+def test_an_undone_batch_can_be_applied_anew(backfill: Backfill, lost: DemoCrm) -> None:
+    batch_id, _ = apply(backfill)
+    backfill.undo(batch_id)
+    apply(backfill)
+    assert reasons(lost)["A-1"] == "price"
+
+
+def test_one_deal_that_fails_does_not_end_the_plan(backfill: Backfill, lost: DemoCrm) -> None:
+    lost.add_deal(request("A-5", "explode"))
+    planned = {deal.deal_id: deal.silence for deal in backfill.plan(None)}
+    assert planned == {"A-1": "", "A-2": "", "A-3": "", "A-4": "no text", "A-5": "failed"}
+
+
+def test_our_own_word_is_no_stated_reason(backfill: Backfill, lost: DemoCrm) -> None:
+    apply(backfill)
+    told = {"deal": {"id": "A-1", "stated_reason": "price"}, "documents": []}
+    assert "stated_reason" not in backfill.receiver.without_our_words(told)["deal"]
+    other = {"deal": {"id": "A-1", "stated_reason": "Timing"}, "documents": []}
+    assert backfill.receiver.without_our_words(other) == other

@@ -9,6 +9,7 @@ import pytest
 
 from serving import inbox, outbox
 from serving.crm.demo import DemoCrm
+from serving.crm.http import CrmCallError
 from serving.crm.protocol import CrmError, LostEvent
 from serving.intake import Intake, parse_deal
 from serving.receiver import LEASE_S, Receiver
@@ -32,6 +33,18 @@ class StubbornCrm(DemoCrm):
         if self.failures:
             self.failures -= 1
             raise CrmError("The CRM is away.")
+        return super().fetch_requests(deal_ids)
+
+
+class UnreadableCrm(DemoCrm):
+    """A demo CRM that answers with an error as long as one bad deal is asked for."""
+
+    def __init__(self, deals: Sequence[dict[str, Any]]) -> None:
+        super().__init__(deals=deals)
+
+    def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        if "bad" in deal_ids:
+            raise CrmCallError("The CRM answered 500.", status=500, is_retryable=True)
         return super().fetch_requests(deal_ids)
 
 
@@ -109,13 +122,47 @@ def test_a_crm_that_is_away_is_asked_again_later(database: Database, intake: Int
     assert states(receiver) == {"1": "taken"}
 
 
-def test_tries_come_to_an_end(database: Database, intake: Intake, clock: Any) -> None:
-    receiver = Receiver(database, StubbornCrm([lost("a")], failures=99), intake, clock)
+def test_a_crm_that_is_long_away_loses_no_event(database: Database, intake: Intake, clock: Any) -> None:
+    receiver = Receiver(database, StubbornCrm([lost("a")], failures=8), intake, clock)
+    tell(receiver, ("1", "a"))
+    for _ in range(9):
+        receiver.take_due()
+        clock.move(max(inbox.RETRY_AFTER_S) + 1)
+    assert states(receiver) == {"1": "taken"}
+
+
+def test_tries_of_a_deal_that_fails_come_to_an_end(database: Database, intake: Intake, clock: Any) -> None:
+    receiver = Receiver(database, DemoCrm(deals=[lost("a", "explode")]), intake, clock)
     tell(receiver, ("1", "a"))
     for wait_s in (0, *inbox.RETRY_AFTER_S):
         clock.move(wait_s)
         receiver.take_due()
     assert states(receiver) == {"1": "failed"}
+
+
+def test_a_deal_that_cannot_be_read_stops_no_other(database: Database, intake: Intake, clock: Any) -> None:
+    receiver = Receiver(database, UnreadableCrm([lost("a"), lost("bad"), lost("c")]), intake, clock)
+    tell(receiver, ("1", "a"), ("2", "bad"), ("3", "c"))
+    receiver.take_due()
+    assert states(receiver) == {"1": "taken", "2": "due", "3": "taken"}
+
+
+def test_what_killed_its_worker_twice_is_taken_alone(receiver: Receiver, clock: Any) -> None:
+    tell(receiver, ("1", "a"), ("2", "b"))
+    for expected in (2, 2, 1):
+        with receiver.database.writing() as session:
+            claims = inbox.claim_events(session, crm="demo", at=clock(), lease_s=LEASE_S)
+            session.commit()
+        assert len(claims) == expected
+        clock.move(LEASE_S + 1)
+
+
+def test_an_event_that_found_no_text_can_be_told_again(receiver: Receiver) -> None:
+    tell(receiver, ("1", "silent"))
+    receiver.take_due()
+    assert states(receiver) == {"1": "silent"}
+    assert tell(receiver, ("1", "silent")) == 1
+    assert states(receiver) == {"1": "due"}
 
 
 def test_the_event_of_a_dead_worker_comes_back(receiver: Receiver, clock: Any) -> None:

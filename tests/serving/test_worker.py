@@ -43,6 +43,17 @@ class FailingCrm(DemoCrm):
         return results
 
 
+class RefusingCrm(DemoCrm):
+    """A demo CRM that refuses every change for good, with these words."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
+        return [SendResult(change.deal_id, error=self._words) for change in changes]
+
+
 def take(intake: Intake, text: str = "price was far too high", deal_id: str = DEAL) -> None:
     intake.take_deal(parse_deal({"id": deal_id, "text": text}))
 
@@ -194,14 +205,35 @@ def test_failed_send_waits_then_retries(intake: Intake, database: Database, cloc
     assert row_of(database).state == "sent"
 
 
-def test_endless_failure_ends_as_failed(intake: Intake, database: Database, clock: Any) -> None:
+def test_a_crm_that_is_long_away_loses_nothing(intake: Intake, database: Database, clock: Any) -> None:
     take(intake)
-    worker = Worker(database, FailingCrm(*[CrmError("away")] * 9), clock)
-    for _ in range(9):
+    crm = FailingCrm(*[CrmError("away")] * 9)
+    worker = Worker(database, crm, clock)
+    for _ in range(10):
         worker.send_due()
         clock.move(max(outbox.RETRY_AFTER_S) + 1)
+    assert row_of(database).state == "sent"
+    assert fields(crm)[PRIMARY_REASON] == "price"
+
+
+def test_a_long_refusal_is_cut_and_settled(intake: Intake, database: Database, clock: Any) -> None:
+    take(intake)
+    Worker(database, RefusingCrm("no such field: " + "x" * 900), clock).send_due()
     assert row_of(database).state == "failed"
-    assert len(row_of(database).attempts) == len(outbox.RETRY_AFTER_S) + 1
+    assert len(row_of(database).attempts[0].error or "") == 300
+
+
+def test_undo_waits_for_the_later_write_back(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:
+    worker = renewing(database, crm, clock)
+    take(intake)
+    worker.send_due()
+    take(intake, "the budget was cut in May")
+    worker.send_due()
+    with pytest.raises(UndoError, match="Write-back 2"):
+        worker.undo(1)
+    worker.undo(2)
+    worker.undo(1)
+    assert fields(crm).get(PRIMARY_REASON) is None
 
 
 def test_deal_unknown_to_crm_fails(intake: Intake, database: Database, crm: DemoCrm, clock: Any) -> None:

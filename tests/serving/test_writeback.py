@@ -168,3 +168,18 @@ def test_undo_brings_cleared_value_back() -> None:
 def test_undo_touches_only_our_values() -> None:
     undone = decide_undo({"a": 1.0, "b": "x"}, before={"a": None, "b": "w"}, current={"a": 2.0, "b": "x"})
     assert (undone.write, undone.kept) == ({"b": "w"}, {"a": 2.0})
+
+
+def test_confidence_does_not_stand_beside_a_persons_reason_that_agrees() -> None:
+    planned = {PRIMARY_REASON: "price", CONFIDENCE: 0.9}
+    assert decide(planned, current={PRIMARY_REASON: "price"}, ours={}).write == {}
+
+
+def test_undone_fields_are_not_told_as_changed() -> None:
+    undone = decide_undo({"a": "x", "b": False}, before={"a": "w", "b": None}, current={"a": "w"})
+    assert (undone.write, undone.kept) == ({"b": None}, {})
+
+
+@pytest.mark.parametrize("back", ["a quote", "a quote\r\n", " a quote"])
+def test_text_that_a_crm_trims_is_still_ours(back: str) -> None:
+    assert decide_undo({"a": "a quote"}, before={}, current={"a": back}).write == {"a": None}

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("cursor", sa.String(500)),
         sa.Column("is_listed", sa.Boolean(), nullable=False),
         _moment("created_at"),
+        _moment("undone_at", nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_batches"),
     )
     op.create_table(

@@ -265,9 +265,8 @@ def test_setup_leaves_people_what_is_theirs(world: BottleCrmWorld) -> None:
     ]
     steps = world.crm.set_up(specs)
     assert [step.act for step in steps] == ["by hand"] * 3
-    assert [
-        word in step.detail for word, step in zip(("dropdown", "switched off", "small letters"), steps, strict=True)
-    ]
+    told = zip(("dropdown", "switched off", "small letters"), steps, strict=True)
+    assert all(word in step.detail for word, step in told)
 
 
 def test_choices_of_people_stay_in_place(world: BottleCrmWorld) -> None:

@@ -89,7 +89,7 @@ def test_refusal_is_told_once_in_the_words_of_the_crm() -> None:
 def test_lost_answer_of_a_write_leaves_doubt() -> None:
     script = Script(httpx2.ReadTimeout("gone"))
     with pytest.raises(CrmCallError) as caught:
-        made(script).call("POST", "/deals", Request(body={}), may_repeat=False)
+        made(script).call("POST", "/deals", Request(body={}), repeat="undone")
     assert (len(script.seen), caught.value.is_retryable, caught.value.is_certain) == (1, True, False)
 
 
@@ -100,12 +100,12 @@ def test_harmless_call_is_repeated_after_a_lost_answer() -> None:
 
 def test_write_that_was_turned_away_is_repeated() -> None:
     script = Script(busy(429), busy(503), ok({"id": 1}))
-    assert made(script).call("POST", "/deals", Request(body={}), may_repeat=False) == {"id": 1}
+    assert made(script).call("POST", "/deals", Request(body={}), repeat="undone") == {"id": 1}
 
 
 def test_server_error_of_a_write_leaves_doubt() -> None:
     with pytest.raises(CrmCallError) as caught:
-        made(Script(busy(500))).call("POST", "/deals", Request(body={}), may_repeat=False)
+        made(Script(busy(500))).call("POST", "/deals", Request(body={}), repeat="undone")
     assert caught.value.is_certain is False
 
 
@@ -129,7 +129,7 @@ def test_a_list_is_not_taken_for_an_object() -> None:
 
 def test_an_unreachable_crm_has_changed_nothing() -> None:
     with pytest.raises(CrmCallError) as caught:
-        made(Script(httpx2.ConnectError("refused"))).call("POST", "/deals", may_repeat=False)
+        made(Script(httpx2.ConnectError("refused"))).call("POST", "/deals", repeat="undone")
     assert (caught.value.is_retryable, caught.value.is_certain) == (True, True)
 
 

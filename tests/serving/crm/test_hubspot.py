@@ -81,12 +81,21 @@ def test_fields_are_read_anew_before_writing(world: HubSpotWorld) -> None:
     assert world.crm.fetch_fields([deal_id])[deal_id][REASON] == "budget"
 
 
-def test_what_was_listed_is_used_once(world: HubSpotWorld) -> None:
+def test_of_many_what_was_listed_is_used_once(world: HubSpotWorld) -> None:
+    deal_ids = [world.add_lost(SeenDeal(f"deal {number}", note="first")) for number in range(50)]
+    world.crm.find_lost()
+    for deal_id in deal_ids:
+        world.fake.set_by_person(deal_id, {"description": "second"})
+    found = [world.crm.fetch_requests(deal_ids) for _ in range(2)]
+    texts = [{request["documents"][0]["text"] for request in requests.values()} for requests in found]
+    assert texts == [{"first"}, {"second"}]
+
+
+def test_a_deal_told_of_alone_is_read_anew(world: HubSpotWorld) -> None:
     deal_id = world.add_lost(SeenDeal("one", note="first"))
     world.crm.find_lost()
     world.fake.set_by_person(deal_id, {"description": "second"})
-    texts = [documents_of(world, deal_id)[0]["text"] for _ in range(2)]
-    assert texts == ["first", "second"]
+    assert documents_of(world, deal_id)[0]["text"] == "second"
 
 
 def test_an_old_listing_is_not_used(world: HubSpotWorld) -> None:
@@ -177,14 +186,30 @@ def test_too_many_calls_wait_as_asked(world: HubSpotWorld) -> None:
     [deal_id] = add_deals(world, 1)
     world.crm.fetch_fields([deal_id])
     world.fake.faults = [rate_limited(**{"Retry-After": "7"})]
+    assert world.crm.fetch_fields([deal_id])
+    assert world.waits == [7.0]
+
+
+def test_a_write_is_tried_once_and_decided_anew_later(world: HubSpotWorld) -> None:
+    [deal_id] = add_deals(world, 1)
+    world.crm.fetch_fields([deal_id])
+    world.fake.faults = [rate_limited(**{"Retry-After": "7"})]
     [result] = world.crm.send_fields([FieldChange(deal_id, {REASON: "price"})])
-    assert (result.error, world.waits) == (None, [7.0])
+    assert (result.outcome, result.is_retryable, world.waits) == ("refused", True, [])
+
+
+def test_a_property_that_was_not_read_is_not_written(world: HubSpotWorld) -> None:
+    one, other = add_deals(world, 2)
+    world.crm.fetch_fields([one, other])
+    results = world.crm.send_fields([FieldChange(one, {"made_just_now": "x"}), FieldChange(other, {REASON: "price"})])
+    assert [result.outcome for result in results] == ["refused", "sent"]
+    assert results[0].is_retryable
 
 
 def test_a_lasting_limit_is_tried_later(world: HubSpotWorld) -> None:
     [deal_id] = add_deals(world, 1)
     world.crm.fetch_fields([deal_id])
-    world.fake.faults = [rate_limited()] * 5
+    world.fake.faults = [rate_limited()]
     [result] = world.crm.send_fields([FieldChange(deal_id, {REASON: "price"})])
     assert (result.is_retryable, result.outcome) == (True, "refused")
     assert "TEN_SECONDLY_ROLLING" in str(result.error)

@@ -118,7 +118,7 @@ def event(**changes: Any) -> dict[str, Any]:
 
 
 def events_of(*told: object) -> list[tuple[str, str]]:
-    return [(found.key, found.deal_id) for found in read_deal_events(json.dumps(told).encode())]
+    return [(found.key, found.deal_id) for found in read_deal_events(json.dumps(told).encode(), at=AT)]
 
 
 def test_an_event_told_again_is_one() -> None:
@@ -154,7 +154,7 @@ def test_what_is_no_lost_deal_is_left_out(changes: dict[str, Any]) -> None:
 
 
 def action_of(told: object) -> list[tuple[str, str]]:
-    return [(found.key, found.deal_id) for found in read_deal_events(json.dumps(told).encode())]
+    return [(found.key, found.deal_id) for found in read_deal_events(json.dumps(told).encode(), at=AT)]
 
 
 def test_a_workflow_action_names_its_deal() -> None:
@@ -187,4 +187,4 @@ def test_a_workflow_without_a_deal_tells_nothing() -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b'"text"', b"[1]", b"[" * 100_000])
 def test_what_is_no_call_is_refused(body: bytes) -> None:
     with pytest.raises(CrmError):
-        read_deal_events(body)
+        read_deal_events(body, at=AT)

@@ -166,7 +166,7 @@ def test_short_and_long_ids_name_one_deal(ready: SalesforceWorld) -> None:
     short = added[:15]
     assert send(ready, short, **{REASON: "price"}) is None
     assert ready.crm.fetch_fields([short])[short][REASON] == "price"
-    assert ready.crm.fetch_requests([short])[short]["deal"]["id"] == short
+    assert ready.crm.fetch_requests([short])[short]["deal"]["id"] == added
 
 
 def test_answers_in_pages_are_read_whole(org: SalesforceWorld) -> None:
@@ -384,13 +384,28 @@ def test_unavailable_server_is_asked_again(ready: SalesforceWorld) -> None:
     [added] = lost(ready)
     busy = [{"errorCode": "SERVER_UNAVAILABLE", "message": "Server Too Busy"}]
     ready.fake.answers += [(503, busy, {}), (429, busy, {"Retry-After": "7"})]
-    assert send(ready, added, **{REASON: "price"}) is None
+    assert ready.crm.fetch_fields([added])
     assert ready.slept[1] == 7
+
+
+def test_a_write_is_tried_once_and_decided_anew_later(ready: SalesforceWorld) -> None:
+    [added] = lost(ready)
+    ready.crm.fetch_fields([added])
+    ready.fake.answers += [(503, [{"errorCode": "SERVER_UNAVAILABLE", "message": "Server Too Busy"}], {})]
+    [result] = ready.crm.send_fields([FieldChange(added, {REASON: "price"})])
+    assert (result.is_retryable, ready.slept) == (True, [])
+
+
+def test_a_field_in_another_spelling_is_never_written(ready: SalesforceWorld) -> None:
+    [added] = lost(ready)
+    [result] = ready.crm.send_fields([FieldChange(added, {REASON.lower(): "price"})])
+    assert result.outcome == "refused"
+    assert "INVALID_FIELD" in str(result.error)
 
 
 def test_server_error_leaves_doubt_of_the_write(ready: SalesforceWorld) -> None:
     [added] = lost(ready)
-    ready.fake.answers += [(500, [{"errorCode": "UNKNOWN_EXCEPTION", "message": NOTE}], {})] * 5
+    ready.fake.answers += [(500, [{"errorCode": "UNKNOWN_EXCEPTION", "message": NOTE}], {})]
     [result] = ready.crm.send_fields([FieldChange(added, {REASON: "price"})])
     assert (result.outcome, result.is_retryable) == ("unknown", True)
     assert NOTE not in str(result.error)
