@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import structlog
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
@@ -14,9 +15,10 @@ from lossnlp.assessment import Assessment
 from lossnlp.errors import LossNlpError
 from lossnlp.lines import find_deal_id
 from lossnlp.taxonomy import Taxonomy
-from serving import openapi, outbox, store
+from serving import inbox, openapi, outbox, store
 from serving.auth import require_key
 from serving.body import parse_body, read_body
+from serving.doors import Doors
 from serving.errors import SchemaError
 from serving.intake import Intake, parse_deal
 from serving.logs import describe_error
@@ -72,13 +74,13 @@ class BatchAnswer(BaseModel):
     items: list[TakenAssessment | FailedItem]
 
 
-def get_intake(request: Request) -> Intake:
+async def get_intake(request: Request) -> Intake:
     """Gives the running app's intake."""
     intake: Intake = request.app.state.intake
     return intake
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """Gives the running app's database."""
     database: Database = request.app.state.database
     return database
@@ -158,10 +160,11 @@ async def is_alive() -> dict[str, str]:  # not in the thread pool: it answers wh
 
 
 @health.get("/readyz", responses=openapi.problem_answers(503))
-def is_ready(intake: IntakeDep, database: DatabaseDep) -> dict[str, str]:
+async def is_ready(request: Request, intake: IntakeDep) -> dict[str, str]:
     """Says that the model is loaded and the database is reachable and up to date."""
+    doors: Doors = request.app.state.doors  # it is asked as they ask it: busy with deals is not unready
     try:
-        require_current_schema(database.engine)
+        await to_thread.run_sync(require_current_schema, doors.database.engine, limiter=doors.limiter)
     except SchemaError:
         raise ProblemError(503, "The database is away or not migrated; the log of the service tells more.") from None
     return {"status": "ready", "model": intake.assessor.model_version}
@@ -176,8 +179,11 @@ def is_ready(intake: IntakeDep, database: DatabaseDep) -> dict[str, str]:
 def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
     """Gives the counters in Prometheus' text format."""
     with database.reading() as session:
-        write_backs = outbox.count_by_state(session)
-    return Response(intake.metrics.render(write_backs), media_type="text/plain; version=0.0.4")
+        write_backs, events = outbox.count_by_state(session), inbox.count_events(session)
+        due_at = inbox.find_oldest_due(session)
+    oldest_due_s = (store.now() - due_at).total_seconds() if due_at else 0.0
+    shown = intake.metrics.render(write_backs, events, oldest_due_s=oldest_due_s)
+    return Response(shown, media_type="text/plain; version=0.0.4")
 
 
 def _batch_items(body: object, *, limit: int) -> list[Any]:

@@ -10,8 +10,9 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
 from lossnlp.classifier import LossClassifier
-from serving import api, doors, flat, openapi_30
+from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
+from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
 from serving.intake import Assessor, Intake
 from serving.metrics import Metrics
@@ -36,12 +37,14 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
         ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
     """
     database, metrics = Database(settings.database_url), Metrics()
+    doors = open_doors(settings, Database(settings.database_url), metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
         app.state.intake = Intake(assessor or load_assessor(settings), database, metrics, crm=settings.crm)
         yield
+        doors.database.close()
         database.close()
 
     # The pages of /docs come from here: nothing is loaded from another host.
@@ -53,15 +56,14 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
         # Spans and telemetry logs carry exception messages, and those may quote a deal.
         telemetry={"tracing": False, "logs": False, "metrics": False},
     )
-    app.state.settings, app.state.database = settings, database
-    app.state.doors = doors.open_doors(settings, database, metrics)
+    app.state.settings, app.state.database, app.state.doors = settings, database, doors
     app.add_middleware(RequestScope, metrics=metrics)
     add_problem_handlers(app)
     app.include_router(api.v1)
     app.include_router(api.health)
     app.include_router(flat.v1)
     app.include_router(openapi_30.router)
-    app.include_router(doors.routes)
+    app.include_router(door_routes.routes)
     app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
     return app
 

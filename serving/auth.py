@@ -53,15 +53,25 @@ def known_digests(settings: Settings, database: Database) -> list[str]:
         return first + [row.key_sha256 for row in store.find_keys(session)]
 
 
-def require_key(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> None:
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def require_key(request: Request, credentials: Credentials) -> None:
     """Lets a request pass that carries a key in use.
 
     Raises:
         ProblemError: 401 without a key or with one that is not, or no longer, in use.
     """
-    digests = known_digests(request.app.state.settings, request.app.state.database)
+    check_key(credentials, request.app.state.settings, request.app.state.database)
+
+
+def check_key(credentials: HTTPAuthorizationCredentials | None, settings: Settings, database: Database) -> None:
+    """Passes when the credentials are a key in use.
+
+    Raises:
+        ProblemError: 401 without a key or with one that is not, or no longer, in use.
+    """
+    digests = known_digests(settings, database)
     if credentials is None or not is_known(credentials.credentials, digests):
         detail = "This needs an API key in use, as the header 'Authorization: Bearer KEY'."
         raise ProblemError(401, detail, headers={"WWW-Authenticate": "Bearer"})

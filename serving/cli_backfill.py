@@ -25,7 +25,7 @@ Since = Annotated[
 ]
 
 
-def run_backfill(
+def run_backfill(  # noqa: PLR0913 (one argument for each option)
     since: Since = None,
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Write a report of what would change; change nothing.")] = False,

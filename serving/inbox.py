@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from serving.crm.protocol import LostEvent
+from serving.door_settings import DoorName
 from serving.tables import InboxRow
 
 RETRY_AFTER_S = (30, 120, 600, 3_600, 21_600)
-Door = Literal["webhook", "poll", "backfill"]
+Door = DoorName | Literal["poll", "backfill"]
 End = Literal["taken", "silent", "gone", "unreadable", "failed", "away"]
 _OPEN = ("due", "taking")
 _TELLABLE_AGAIN = ("failed", "silent")
@@ -122,3 +123,8 @@ def find_events(session: Session, *, states: Sequence[str] = (), batch_id: str |
 def count_events(session: Session) -> dict[str, int]:
     """Gives how many events stand in each state."""
     return dict(session.execute(select(InboxRow.state, func.count()).group_by(InboxRow.state)).all())
+
+
+def find_oldest_due(session: Session) -> datetime | None:
+    """Gives since when the longest-waiting event is due, or from when on; None when none waits."""
+    return session.scalar(select(func.min(InboxRow.due_at)).where(InboxRow.state == "due"))

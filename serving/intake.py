@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
+from threading import BoundedSemaphore
 from typing import Any, Protocol
 
 import structlog
@@ -59,12 +61,16 @@ class Intake:
         database: Where answers and write-backs are kept.
         metrics: Where deals are counted.
         crm: Name of the CRM that accepted values go to; None queues no write-back.
+        classifying: Bounds how many deals are classified at once, one a processor: more would only take turns.
     """
 
     assessor: Assessor
     database: Database
     metrics: Metrics
     crm: str | None = None
+    classifying: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(os.cpu_count() or 1), repr=False, compare=False
+    )
 
     def take_deal(self, deal: Deal, *, batch_id: str | None = None) -> Taken:
         """Gives the stored answer for the deal, classifying it if it has not been seen before.
@@ -102,7 +108,7 @@ class Intake:
     def _assess(self, deal: Deal) -> Assessment:
         """Gives the assessment; no database connection is held here."""
         try:
-            with self.metrics.time_assessing():
+            with self.classifying, self.metrics.time_assessing():
                 return self.assessor.assess(deal)
         except Exception as error:
             _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))

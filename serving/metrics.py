@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _STATES = ("due", "sending", "sent", "failed", "undone")
+_INBOX_STATES = ("due", "taking", "taken", "silent", "gone", "unreadable", "failed")
 
 
 class Metrics:
@@ -33,6 +34,12 @@ class Metrics:
             registry=self._registry,
         )
         self._write_backs = Gauge("lossnlp_write_backs", "Write-backs by state.", ["state"], registry=self._registry)
+        self._inbox = Gauge("lossnlp_inbox_events", "Events of the inbox by state.", ["state"], registry=self._registry)
+        self._oldest_due_seconds = Gauge(
+            "lossnlp_inbox_oldest_due_seconds",
+            "How long the longest-waiting event of the inbox has been due; 0 when none is.",
+            registry=self._registry,
+        )
 
     def count_request(self, method: str, route: str, *, status: int, seconds: float) -> None:
         """Counts one answered request under its route template."""
@@ -51,8 +58,17 @@ class Metrics:
         """Gives a context whose duration is noted as the time to classify one deal."""
         return self._assess_seconds.time()
 
-    def render(self, write_backs: Mapping[str, int]) -> bytes:
-        """Gives all metrics in Prometheus' text format; write-backs are counted by the caller at this moment."""
+    def render(self, write_backs: Mapping[str, int], events: Mapping[str, int], *, oldest_due_s: float) -> bytes:
+        """Gives all metrics in Prometheus' text format.
+
+        Args:
+            write_backs: How many stand in each state at this moment.
+            events: How many events of the inbox stand in each state at this moment.
+            oldest_due_s: How long the longest-waiting event has been due, in seconds; below 0 counts as 0.
+        """
         for state in _STATES:
             self._write_backs.labels(state).set(write_backs.get(state, 0))
+        for state in _INBOX_STATES:
+            self._inbox.labels(state).set(events.get(state, 0))
+        self._oldest_due_seconds.set(max(0.0, oldest_due_s))
         return generate_latest(self._registry)

@@ -115,7 +115,7 @@ EXAMPLE_ANSWER: dict[str, Any] = {
     "speakers": [{"document_id": "call-3", "speaker": "Dana Ortiz (Nordwind)", "role": "buyer", "confidence": 0.96}],
     "review": {"required": True, "because": ["rep_buyer_conflict"]},
     "questions": ["Who signs off money for this, and did we ever speak with that person?"],
-    "accepted": ["primary_reason", "meddpicc.competition", "external_only", "competitor"],
+    "accepted": ["meddpicc.competition", "external_only", "competitor"],
     "model": {"version": "1.0.0", "taxonomy_version": "1"},
 }
 EXAMPLE_ITEM_ERROR: dict[str, Any] = {

@@ -116,8 +116,9 @@ class BatchRow(Table):
 class InboxRow(Table):
     """A deal that the CRM says was lost, waiting to be fetched and classified; the same event comes in once.
 
-    `door` is where it came in (`webhook`, `poll`, `backfill`), `state` is `due`, `taking`, `taken`, `silent` (the deal has no
-    text), `gone` (the CRM does not hold it), `unreadable` or `failed`.
+    `door` is where it first came in: the door that was called (`hubspot`, `bottlecrm`, `salesforce`, `flow`, `deals`), `poll` or
+    `backfill`. `state` is `due`, `taking`, `taken`, `silent` (the deal has no text), `gone` (the CRM does not hold it),
+    `unreadable` or `failed`.
     """
 
     __tablename__ = "inbox"

@@ -1,7 +1,8 @@
 """What Salesforce sends by itself: Outbound Messages about lost deals, read without trust.
 
 An Outbound Message bears no signature. Who knows the address can send one; so nothing in it is believed but which deals to
-look at, and it belongs behind TLS and, where it can be had, Salesforce's client certificate or address ranges.
+look at, the address may hold a secret key, and it belongs behind TLS and, where it can be had, Salesforce's client certificate
+or address ranges.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import ParseError, fromstring  # type: ignore[import-untyped]
@@ -43,6 +45,17 @@ class WrongOrganizationError(OutboundMessageError):
     """Says that a message is not from the organisation that was set."""
 
     code = "wrong_organization"
+
+
+def has_key(target: str, *, key: str) -> bool:
+    """Says whether the address that was called ends with the key; compared in constant time.
+
+    Args:
+        target: Path and query of the call.
+        key: What `key` in the query has to be; an empty one lets nobody in.
+    """
+    given = parse_qs(target.partition("?")[2]).get("key", [])
+    return len(given) == 1 and key != "" and hmac.compare_digest(given[0].encode(), key.encode())
 
 
 def read_outbound_message(body: bytes, *, organization_id: str) -> tuple[LostEvent, ...]:

@@ -15,7 +15,9 @@ from serving.crm.metadata_xml import Node, leaves, render
 
 SERVICE = "Lossnlp"
 _PRIMARY = "lossnlp_primary_reason__c"
+_EVIDENCE = "lossnlp_evidence__c"
 _STATE = "lossnlp_review_state__c"
+_READ_AGAIN = "Read_Again"
 _SENT = {
     "dealId": "$Record.Id",
     "note": "$Record.Description",
@@ -27,7 +29,7 @@ _SENT = {
 _WRITTEN = {
     _PRIMARY: "Answer.primaryReason",
     "lossnlp_confidence__c": "Answer.primaryConfidence",
-    "lossnlp_evidence__c": "Answer.evidence",
+    _EVIDENCE: "Answer.evidence",
     "lossnlp_model_version__c": "Answer.modelVersion",
     "lossnlp_assessed_at__c": "$Flow.CurrentDateTime",
 }
@@ -63,14 +65,17 @@ def callout_flow(operation: FlatOperation, *, api_version: str) -> str:
     """Gives the flow that sends the description of a lost opportunity and writes the primary reason where it is accepted.
 
     It runs after the commit, since a callout with uncommitted changes is refused, and only where no primary reason stands.
-    What waits for a person stays unwritten.
+    What waits for a person stays unwritten, and so does a reason beside evidence that a person has written: the opportunity is
+    read again after the callout, and looked at by a decision, since Salesforce filters no query by a long text.
 
     Args:
         operation: What it calls.
         api_version: Such as 66.0.
     """
-    described = _rule("Described", _compare("$Record.Description", "IsNull", {"booleanValue": False}), "Fill_Request")
-    accepted = _rule("Accepted", _compare("Answer.primaryAccepted", "EqualTo", {"stringValue": "yes"}), "Write_Reason")
+    described = _rule("Described", [_compare("$Record.Description", "IsNull", {"booleanValue": False})], "Fill_Request")
+    is_accepted = _compare("Answer.primaryAccepted", "EqualTo", {"stringValue": "yes"})
+    has_no_evidence = _compare(f"{_READ_AGAIN}.{_EVIDENCE}", "IsNull", {"booleanValue": True})
+    accepted = _rule("Accepted", [is_accepted, has_no_evidence], "Write_Reason")
     nodes: list[Node] = [
         ("actionCalls", _call(operation)),
         *leaves({"apiVersion": api_version}),
@@ -79,6 +84,7 @@ def callout_flow(operation: FlatOperation, *, api_version: str) -> str:
         ("decisions", _decide("Is_Accepted", accepted)),
         *leaves({"description": "Keeps why an opportunity was lost, where that is sure.", "environments": "Default"}),
         *_about("Lossnlp: closed lost"),
+        ("recordLookups", _read_again()),
         ("recordUpdates", _update()),
         ("start", _start("Has_Description", [_is_empty(_PRIMARY)], is_after_commit=True)),
         *leaves({"status": "Draft"}),
@@ -126,7 +132,7 @@ def _call(operation: FlatOperation) -> list[Node]:
     return [
         *_named("Assess"),
         *leaves({"actionName": f"{SERVICE}.{operation.name}", "actionType": "externalService"}),
-        _to("Is_Accepted"),
+        _to(_READ_AGAIN),
         *leaves({"flowTransactionModel": "Automatic"}),
         ("inputParameters", [("name", "body"), _value("elementReference", "Request")]),
         ("outputParameters", leaves({"assignToReference": "Answer", "name": "200"})),
@@ -145,8 +151,8 @@ def _decide(name: str, rule: Node) -> list[Node]:
     return [*_named(name), *leaves({"defaultConnectorLabel": "Otherwise"}), rule]
 
 
-def _rule(name: str, condition: Node, then: str) -> Node:
-    return ("rules", [*leaves({"name": name, "conditionLogic": "and"}), condition, _to(then), ("label", name)])
+def _rule(name: str, conditions: Sequence[Node], then: str) -> Node:
+    return ("rules", [*leaves({"name": name, "conditionLogic": "and"}), *conditions, _to(then), ("label", name)])
 
 
 def _compare(element: str, operator: str, value: Mapping[str, object]) -> Node:
@@ -174,6 +180,24 @@ def _is_empty(field: str) -> Node:
     return _filter(field, "IsNull", _value("booleanValue", value=True))
 
 
+def _is_same_record() -> Node:
+    return _filter("Id", "EqualTo", _value("elementReference", "$Record.Id"))
+
+
+def _read_again() -> list[Node]:
+    """Gives a reading of the evidence as it stands after the callout, which may have taken minutes."""
+    return [
+        *_named(_READ_AGAIN),
+        ("assignNullValuesIfNoRecordsFound", "false"),
+        _to("Is_Accepted"),
+        *leaves({"filterLogic": "and"}),
+        _is_same_record(),
+        *leaves({"getFirstRecordOnly": True, "object": "Opportunity"}),
+        *[("queriedFields", field) for field in ("Id", _EVIDENCE)],
+        *leaves({"storeOutputAutomatically": True}),
+    ]
+
+
 def _update() -> list[Node]:
     """Gives an update of the opportunity that still finds no primary reason: a person may have set one meanwhile."""
     values = {field: _value("elementReference", source) for field, source in _WRITTEN.items()}
@@ -181,7 +205,7 @@ def _update() -> list[Node]:
     return [
         *_named("Write_Reason"),
         *leaves({"filterLogic": "and"}),
-        _filter("Id", "EqualTo", _value("elementReference", "$Record.Id")),
+        _is_same_record(),
         _is_empty(_PRIMARY),
         *[("inputAssignments", [("field", field), value]) for field, value in values.items()],
         *leaves({"object": "Opportunity"}),

@@ -161,7 +161,7 @@ def test_the_page_escapes_what_deals_say(tmp_path: Path) -> None:
 def test_a_deal_planned_first_is_still_written_when_a_door_tells_of_it(backfill: Backfill, lost: DemoCrm) -> None:
     list(backfill.plan(None))
     with backfill.worker.database.writing() as session:
-        inbox.add_events(session, [LostEvent("1", "A-1")], crm="demo", door="webhook", at=backfill.worker.clock())
+        inbox.add_events(session, [LostEvent("1", "A-1")], crm="demo", door="deals", at=backfill.worker.clock())
         session.commit()
     backfill.receiver.take_due()
     backfill.worker.send_due()
@@ -191,7 +191,7 @@ def test_one_deal_that_fails_does_not_end_the_plan(backfill: Backfill, lost: Dem
     assert planned == {"A-1": "", "A-2": "", "A-3": "", "A-4": "no text", "A-5": "failed"}
 
 
-def test_our_own_word_is_no_stated_reason(backfill: Backfill, lost: DemoCrm) -> None:
+def test_our_own_word_is_no_stated_reason(backfill: Backfill) -> None:
     apply(backfill)
     told = {"deal": {"id": "A-1", "stated_reason": "price"}, "documents": []}
     assert "stated_reason" not in backfill.receiver.without_our_words(told)["deal"]

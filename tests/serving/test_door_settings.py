@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.door_settings import DoorSettings, load_door_settings
+from serving.door_settings import DoorSettings, load_door_settings, reveal
 from serving.errors import ConfigurationError
 
 SECRET = "only-for-tests-and-32-characters!!"  # noqa: S105
@@ -24,6 +24,10 @@ def test_secrets_may_stand_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ("name", "value"),
     [
         ("DEALS_SECRET", "short"),
+        ("DEALS_SECRET", f"{SECRET} short"),
+        ("DEALS_SECRET", f"{SECRET} {SECRET} {SECRET}"),
+        ("SALESFORCE_KEY", "fifteen-letters"),
+        ("SALESFORCE_KEY", "sixteen+letters/"),
         ("SALESFORCE_ORGANIZATION", "acme"),
         ("PUBLIC_URL", "http://lossnlp.example.com"),
         ("HUBSPOT_SECRET", "without an address"),
@@ -35,6 +39,25 @@ def test_wrong_door_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str,
     with pytest.raises(ConfigurationError, match=f"LOSSNLP_DOOR_{name}") as raised:
         load_door_settings()
     assert value not in raised.value.message
+    assert SECRET not in raised.value.message
+
+
+def test_blank_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_DOOR_BOTTLECRM_SECRET", " ")
+    with pytest.raises(ConfigurationError, match="takes one value"):
+        load_door_settings()
+
+
+def test_two_values_count_while_a_secret_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_DOOR_DEALS_SECRET", f" {SECRET}  {SECRET[::-1]}\n")
+    assert reveal(load_door_settings().deals_secret) == (SECRET, SECRET[::-1])
+    assert reveal(None) == ()
+
+
+def test_large_limit_stays_small_for_salesforce() -> None:
+    settings = DoorSettings(max_body_bytes=4096 * 1024)
+    assert (settings.body_limit("deals"), settings.body_limit("salesforce")) == (4096 * 1024, 128 * 1024)
+    assert DoorSettings(max_body_bytes=2048).body_limit("salesforce") == 2048
 
 
 def test_secrets_do_not_show_when_printed() -> None:

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -15,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from anyio import CapacityLimiter, to_thread
 from fastapi.testclient import TestClient
 
 from serving import inbox
@@ -29,6 +31,8 @@ from serving.store import Database
 
 SECRET = "only-for-tests-and-32-characters!!"  # noqa: S105
 URL = "https://lossnlp.example.com"
+OTHER = SECRET[::-1]
+KEY = "key-of-16-letters-or-more"
 ORG = "00DHs0000000001AAA"
 BOTTLE_EVENT, BOTTLE_DEAL = "0b8f1c7e-3c43-4a8e-9d8e-0d5a3a1c9f10", "5f0e2f4a-8d0b-4b57-8f3b-2f5b8f6a7c11"
 JSON = {"content-type": "application/json"}
@@ -63,6 +67,27 @@ def open_client(settings: Settings, assessor: Any, monkeypatch: pytest.MonkeyPat
 def kept(client: TestClient) -> list[tuple[str, str]]:
     with client.app.state.database.reading() as session:  # type: ignore[attr-defined]
         return [(row.crm, row.deal_id) for row in inbox.find_events(session)]
+
+
+@contextmanager
+def classifying_everywhere(client: TestClient) -> Iterator[None]:
+    """Holds every thread and every connection that requests about deals may have."""
+    database: Database = client.app.state.database  # type: ignore[attr-defined]
+    pool: Any = database.engine.pool
+    assert client.portal
+    limiter: CapacityLimiter = client.portal.call(_take_every_thread)
+    with ExitStack() as held:
+        held.callback(client.portal.call, setattr, limiter, "total_tokens", 40)
+        while pool.overflow() < 10:  # the pool's own limit
+            held.enter_context(database.engine.connect())
+        yield
+
+
+async def _take_every_thread() -> CapacityLimiter:
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = 1
+    limiter.acquire_on_behalf_of_nowait(limiter)
+    return limiter
 
 
 def moment(minutes: float = 0) -> datetime:
@@ -104,6 +129,10 @@ def outbound_message(org: str = ORG, start: str = "") -> bytes:
 <notifications xmlns="http://soap.sforce.com/2005/09/outbound"><OrganizationId>{org}</OrganizationId>
 <Notification><Id>04lHs0000000001IA0</Id><sObject xsi:type="sf:Opportunity" xmlns:sf="urn:sobject.enterprise.soap.sforce.com">
 <sf:Id>006Hs0000000001IAA</sf:Id></sObject></Notification></notifications></s:Body></s:Envelope>""".encode()
+
+
+def tell_salesforce(client: TestClient, query: str = "", body: bytes = b"") -> Any:
+    return client.post(f"/doors/salesforce{query}", content=body or outbound_message(), headers=XML)
 
 
 def deals(client: TestClient, told: object, *, at: datetime | None = None, secret: str = SECRET) -> Any:
@@ -180,6 +209,30 @@ def test_outbound_message_is_acknowledged_when_kept(open_client: Opener) -> None
     assert kept(client) == [("salesforce", "006Hs0000000001IAA")]
 
 
+@pytest.mark.parametrize("query", ["", "?key=", f"?key={KEY}x", f"?key={KEY}&key={KEY}", f"?other={KEY}", "?key=%ff"])
+def test_salesforce_stays_out_without_the_key(open_client: Opener, query: str) -> None:
+    client = open_client("salesforce", SALESFORCE_KEY=KEY)
+    assert (tell_salesforce(client, query).status_code, kept(client)) == (401, [])
+
+
+def test_key_is_looked_at_before_the_body(open_client: Opener) -> None:
+    client = open_client("salesforce", SALESFORCE_KEY=KEY)
+    assert tell_salesforce(client, body=b"<a/>").status_code == 401
+    assert tell_salesforce(client, f"?key={KEY}", b"<a/>").status_code == 400
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[::-1]])
+def test_salesforce_key_counts_while_it_is_changed(open_client: Opener, key: str) -> None:
+    client = open_client("salesforce", SALESFORCE_KEY=f"{KEY} {KEY[::-1]}")
+    assert tell_salesforce(client, f"?key={key}").status_code == 200
+
+
+def test_salesforce_messages_are_never_large(open_client: Opener) -> None:
+    client = open_client("salesforce")
+    assert tell_salesforce(client, body=b" " * (128 * 1024 + 1)).status_code == 413
+    assert tell_salesforce(client, body=b" " * 128 * 1024).status_code == 400
+
+
 def test_no_ack_without_a_commit(open_client: Opener) -> None:
     client = open_client("salesforce")
     with client.app.state.database.engine.begin() as connection:  # type: ignore[attr-defined]
@@ -239,6 +292,23 @@ def test_early_and_late_calls_stay_out(open_client: Opener, crm: str, send: Call
     client = open_client(crm)
     assert (send(client, moment(minutes)).status_code, kept(client)) == (401, [])
     assert send(client, moment(minutes * 0.75)).status_code == 200
+
+
+@pytest.mark.parametrize("secrets", [f"{OTHER} {SECRET}", f"{SECRET} {OTHER}"])
+@pytest.mark.parametrize(
+    ("crm", "send"),
+    [("hubspot", lambda client: hubspot(client, [hubspot_event()])), ("bottlecrm", bottlecrm)],
+)
+def test_vendor_secret_counts_while_it_is_changed(
+    open_client: Opener, crm: str, send: Callable[..., Any], secrets: str
+) -> None:
+    assert send(open_client(crm, **{f"{crm.upper()}_SECRET": secrets})).status_code == 200
+
+
+def test_both_secrets_sign_deals_and_no_third(open_client: Opener) -> None:
+    client = open_client("demo", DEALS_SECRET=f"{SECRET} {OTHER}")
+    answers = [deals(client, lost("a"), secret=secret) for secret in (SECRET, OTHER, f"{SECRET} {OTHER}")]
+    assert [answer.status_code for answer in answers] == [200, 200, 401]
 
 
 def test_refusals_do_not_say_which_check_failed(open_client: Opener) -> None:
@@ -311,6 +381,34 @@ def test_calls_are_counted_by_door_and_outcome(open_client: Opener, settings: Se
     shown = client.get("/metrics", headers=headers).text
     for outcome in ("queued", "known", "unreadable", "refused"):
         assert f'lossnlp_door_calls_total{{door="deals",outcome="{outcome}"}} 1.0' in shown
+
+
+def test_metrics_show_what_waits_in_the_inbox(open_client: Opener) -> None:
+    client = open_client("demo")
+    deals(client, lost("a", "b"))
+    headers = {"Authorization": "Bearer test-key-that-is-long-enough"}
+    shown = client.get("/metrics", headers=headers).text
+    assert 'lossnlp_inbox_events{state="due"} 2.0' in shown
+    assert 'lossnlp_inbox_events{state="taken"} 0.0' in shown
+    [waiting] = [line for line in shown.splitlines() if line.startswith("lossnlp_inbox_oldest_due_seconds")]
+    assert float(waiting.split()[1]) > 0
+
+
+def test_inbox_says_which_door_was_called(open_client: Opener) -> None:
+    client = open_client("salesforce")
+    flow(client, {"dealId": "006"})
+    tell_salesforce(client)
+    deals(client, lost("a"))
+    with client.app.state.database.reading() as session:  # type: ignore[attr-defined]
+        assert [row.door for row in inbox.find_events(session)] == ["flow", "salesforce", "deals"]
+
+
+def test_doors_answer_while_everything_classifies(open_client: Opener) -> None:
+    client = open_client("demo")
+    with ThreadPoolExecutor(3) as pool, classifying_everywhere(client):
+        told = pool.submit(deals, client, lost("a")), pool.submit(flow, client, {"dealId": "b"})
+        answers = [future.result(60) for future in (*told, pool.submit(client.get, "/readyz"))]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
 def test_twins_that_arrive_together_are_one(database: Database) -> None:

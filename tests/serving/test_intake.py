@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, BoundedSemaphore
 from typing import Any
 
 import pytest
@@ -49,7 +49,8 @@ def test_other_model_gives_new_answer(intake: Intake, database: Database, make_a
 
 
 def test_concurrent_twins_share_one_row(database: Database, make_assessor: Callable[..., Any]) -> None:
-    intake = Intake(make_assessor(Barrier(2, timeout=30).wait), database, Metrics(), crm="demo")
+    assessor = make_assessor(Barrier(2, timeout=30).wait)
+    intake = Intake(assessor, database, Metrics(), crm="demo", classifying=BoundedSemaphore(2))
     with ThreadPoolExecutor(2) as pool:
         twins = list(pool.map(intake.take_deal, [parse_deal(NOTE), parse_deal(NOTE)]))
     assert twins[0].id == twins[1].id
@@ -58,7 +59,8 @@ def test_concurrent_twins_share_one_row(database: Database, make_assessor: Calla
 
 
 def test_concurrent_versions_both_stand(database: Database, make_assessor: Callable[..., Any]) -> None:
-    intake = Intake(make_assessor(Barrier(2, timeout=30).wait), database, Metrics())
+    assessor = make_assessor(Barrier(2, timeout=30).wait)
+    intake = Intake(assessor, database, Metrics(), classifying=BoundedSemaphore(2))
     other = {**NOTE, "text": "the budget was cut in spring"}
     with ThreadPoolExecutor(2) as pool:
         taken = list(pool.map(intake.take_deal, [parse_deal(NOTE), parse_deal(other)]))
@@ -71,6 +73,24 @@ def test_no_connection_held_while_classifying(database: Database, make_assessor:
     assessor = make_assessor(lambda: held.append(database.engine.pool.checkedout()))  # type: ignore[attr-defined]
     Intake(assessor, database, Metrics()).take_deal(parse_deal(NOTE))
     assert held == [0]
+
+
+def test_no_more_are_classified_at_once(database: Database, make_assessor: Callable[..., Any]) -> None:
+    places, found_room = BoundedSemaphore(1), list[bool]()
+    assessor = make_assessor(lambda: found_room.append(places.acquire(blocking=False)))
+    Intake(assessor, database, Metrics(), classifying=places).take_deal(parse_deal(NOTE))
+    assert found_room == [False]
+
+
+def test_failed_deal_gives_its_place_back(database: Database, assessor: Any) -> None:
+    intake = Intake(assessor, database, Metrics(), classifying=BoundedSemaphore(1))
+    with pytest.raises(RuntimeError):
+        intake.take_deal(parse_deal({"id": "D-2", "text": "explode"}))
+    assert intake.take_deal(parse_deal(NOTE)).is_new
+
+
+def test_intake_for_a_crm_shares_the_bound(intake: Intake) -> None:
+    assert intake.for_crm(None).classifying is intake.classifying
 
 
 def test_nothing_stored_when_classifying_fails(intake: Intake, database: Database) -> None:

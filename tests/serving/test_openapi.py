@@ -43,6 +43,13 @@ def test_example_quotes_are_exact_slices() -> None:
         assert texts[span.document_id][span.start : span.end] == span.text
 
 
+def test_example_under_review_accepts_no_reason() -> None:
+    answer = Assessment.model_validate(EXAMPLE_ANSWER)
+    conflicts = {name for name in ("rep_buyer_conflict", "stated_reason_conflict") if getattr(answer.flags, name).value}
+    assert (answer.review.required, conflicts) == (True, set(answer.review.because))
+    assert not [name for name in answer.accepted if name == "primary_reason" or name.startswith("reasons.")]
+
+
 def test_key_scheme_is_described(described: dict[str, Any]) -> None:
     [scheme] = described["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")

@@ -61,7 +61,7 @@ def receiver(database: Database, shop: DemoCrm, intake: Intake, clock: Any) -> R
 def tell(receiver: Receiver, *events: tuple[str, str], batch_id: str | None = None) -> int:
     with receiver.database.writing() as session:
         told = [LostEvent(key, deal_id) for key, deal_id in events]
-        new = inbox.add_events(session, told, crm="demo", door="webhook", at=receiver.clock(), batch_id=batch_id)
+        new = inbox.add_events(session, told, crm="demo", door="deals", at=receiver.clock(), batch_id=batch_id)
         session.commit()
     return new
 

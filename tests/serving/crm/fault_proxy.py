@@ -8,15 +8,16 @@ import socket
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Thread
-from typing import Any
+from typing import Any, Literal
 
+Moment = Literal["before", "after"]
 _LONGEST_S = 10.0
 _OWN_TO_A_LEG = frozenset({"host", "connection", "accept-encoding", "content-length", "transfer-encoding"})
 
@@ -65,6 +66,8 @@ class FaultProxy:
         url: Of the proxy.
         injected: How often each fault has befallen a request.
         endured: How many silences the client has sat through to their end, though it should have a limit of its own.
+        seen: How many requests have come in, those for a token aside.
+        passed: Path and body of each request that has reached the CRM.
     """
 
     upstream: str
@@ -74,7 +77,10 @@ class FaultProxy:
     url: str = ""
     injected: Counter[Fault] = field(default_factory=Counter)
     endured: int = 0
+    seen: int = 0
+    passed: list[tuple[str, bytes]] = field(default_factory=list)
     _ordered: list[tuple[str, Fault]] = field(default_factory=list)
+    _acts: list[tuple[Moment, str, Callable[[bytes], object]]] = field(default_factory=list)
     _busy: int = 0
     _changed: Condition = field(default_factory=Condition)
 
@@ -82,18 +88,40 @@ class FaultProxy:
         """Makes the next requests suffer the faults, one each, where their path holds `into`."""
         self._ordered += [(into, fault) for fault in faults]
 
+    def meanwhile(self, act: Callable[[bytes], object], *, into: str, when: Moment) -> None:
+        """Makes somebody act in the CRM during the next request whose path holds `into`.
+
+        Args:
+            act: Is given the body of the request.
+            into: Part of the path.
+            when: `before` the request is passed on or turned away, or `after` that and before the client hears of it.
+        """
+        self._acts.append((when, into, act))
+
+    def let_act(self, when: Moment, path: str, body: bytes) -> None:
+        """Lets everybody act whose moment this is."""
+        ready = [one for one in self._acts if one[0] == when and one[1] in path]
+        for one in ready:
+            self._acts.remove(one)
+            one[2](body)
+
     def find_fault(self, path: str) -> Fault | None:
         """Gives what befalls this request."""
         with self._changed:
+            self.seen += "oauth2/token" not in path
             at = next((at for at, (into, _) in enumerate(self._ordered) if into in path), None)
             fault = self._ordered.pop(at)[1] if at is not None else next(self.plan, None)
             self.injected.update([fault] if fault else [])
             return fault
 
-    def wait_idle(self) -> None:
-        """Returns when no request is on its way, so that nothing that the client has given up can still arrive."""
+    def wait_idle(self, *, seen: int = 0) -> None:
+        """Returns when no request is on its way, so that nothing that the client has given up can still arrive.
+
+        Args:
+            seen: How many requests must have come in; one that the client has given up at once may not have been read yet.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy, timeout=_LONGEST_S)
+            self._changed.wait_for(lambda: not self._busy and self.seen >= seen, timeout=_LONGEST_S)
 
     @contextmanager
     def on_its_way(self) -> Iterator[None]:
@@ -164,11 +192,11 @@ class _Leg(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def _suffer(self, fault: Fault | None, body: bytes) -> None:
-        if fault in TURNED_AWAY:
-            self._send(self._refusal(TURNED_AWAY[fault]))
-            return
-        answer = self._pass_on(body)
-        if fault is None:
+        proxy = self.server.proxy
+        proxy.let_act("before", self.path, body)
+        answer = self._refusal(TURNED_AWAY[fault]) if fault in TURNED_AWAY else self._pass_on(body)
+        proxy.let_act("after", self.path, body)
+        if fault is None or fault in TURNED_AWAY:
             self._send(answer)
         elif fault is Fault.CUT:
             self._send(_Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2]))
@@ -200,6 +228,7 @@ class _Leg(BaseHTTPRequestHandler):
         return _page(status)
 
     def _pass_on(self, body: bytes) -> _Answer:
+        self.server.proxy.passed.append((self.path, body))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN_TO_A_LEG}
         with closing(HTTPConnection(self.server.proxy.upstream, timeout=_LONGEST_S)) as upstream:
             upstream.request(self.command, self.path, body or None, headers)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from lossnlp.deal import Deal
-from serving.crm.protocol import Choice, FieldChange, FieldSpec, fetch_all_lost
+from serving.crm.protocol import Choice, FieldChange, FieldKind, FieldSpec, FieldValue, fetch_all_lost
+from serving.writeback import decide_undo
 from tests.serving.crm.worlds import SeenDeal, World
 
 NOTE = "Lost on price, they took Rostera. Come back in February."
+DAY, LONG_AGO = timedelta(days=1), date(2020, 1, 1)
+AWKWARD: dict[FieldKind, FieldValue] = {
+    "text": "  Rostera,\r\nof Graz \n",
+    "moment": "2026-11-20T23:30:00+02:00",
+    "flag": False,
+}
 
 
 def deal(name: str = "Nordwind fleet", **changes: object) -> SeenDeal:
@@ -34,10 +41,15 @@ def test_only_lost_deals_are_found(world: World) -> None:
 
 
 def test_deals_lost_before_the_moment_are_left_out(world: World) -> None:
-    world.add_lost(deal("old", closed_on=date(2020, 1, 1)))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # a deal that is added now counts as changed now
+    old, recent = (world.add_lost(deal(f"of {day}", closed_on=day)) for day in (LONG_AGO, (tomorrow + DAY).date()))
+    assert set(world.crm.find_lost().deal_ids) == {old, recent}
+    assert world.crm.find_lost(tomorrow).deal_ids == (recent,)
+
+
+def test_a_deal_lost_since_the_moment_is_found(world: World) -> None:
     recent = world.add_lost(deal("recent"))
-    found = world.crm.find_lost(datetime(2026, 10, 1, tzinfo=UTC)).deal_ids
-    assert recent in found
+    assert world.crm.find_lost(datetime(2026, 10, 1, tzinfo=UTC)).deal_ids == (recent,)
 
 
 def test_every_deal_comes_once_over_many_pages(world: World) -> None:
@@ -124,6 +136,18 @@ def test_written_values_are_read_back(world: World, choice: str) -> None:
     found = world.crm.fetch_fields(ids)
     assert [found[deal_id].get(choice) for deal_id in ids] == ["price"] * 3
     assert world.get_fields(ids[0])[choice] == "price"
+
+
+@pytest.mark.usefixtures("choice")
+@pytest.mark.parametrize("kind", AWKWARD)
+def test_value_is_known_as_ours_in_any_form(world: World, kind: FieldKind) -> None:
+    name = next((spec.name for spec in world.specs if spec.kind == kind), None)
+    if name is None:
+        pytest.skip(f"this CRM holds no {kind}")
+    added, sent = world.add_lost(deal()), {name: AWKWARD[kind]}
+    assert world.crm.send_fields([FieldChange(added, sent)])[0].error is None
+    undone = decide_undo(sent, before={name: None}, current=world.crm.fetch_fields([added])[added])
+    assert (undone.write, undone.kept) == ({name: None}, {})
 
 
 def test_none_empties_a_field(world: World, choice: str) -> None:

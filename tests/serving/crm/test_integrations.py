@@ -15,8 +15,8 @@ from serving.crm.fields import GAP, CrmWords, FieldMap, read_words
 from serving.crm.hubspot_fields import Property, plan_step
 from serving.crm.protocol import Choice, FieldSpec
 from serving.crm.salesforce_metadata import salesforce_files, salesforce_words
-from serving.crm.write_integrations import flat_operation, integration_files, write_integrations
 from serving.errors import ConfigurationError
+from serving.write_integrations import flat_operation, integration_files, write_integrations
 from tests.serving.crm.salesforce_world import SalesforceWorld
 
 if TYPE_CHECKING:
@@ -165,6 +165,24 @@ def test_types_of_the_flow_fit_without_conversion() -> None:
     assert answer["primaryReason"]["type"] == answer["evidence"]["type"] == "string"
 
 
+def test_the_flow_writes_beside_no_persons_evidence() -> None:
+    root = read_xml("flows/Lossnlp_Closed_Lost.flow-meta.xml")
+    assert texts(root, "recordLookups/queriedFields") == ["Id", "lossnlp_evidence__c"]
+    assert texts(root, "recordUpdates/filters/field") == ["Id", "lossnlp_primary_reason__c"]
+    compared = texts(root, "decisions/rules/conditions/leftValueReference")
+    assert compared[1:] == ["Answer.primaryAccepted", "Read_Again.lossnlp_evidence__c"]
+
+
+def test_the_flow_filters_by_no_long_text() -> None:
+    long = {spec.name for spec in salesforce_specs() if spec.kind == "text"}
+    for path in (SOURCE / "flows").iterdir():
+        filtered = {
+            element.text
+            for element in read_xml(f"flows/{path.name}").iterfind(f".//{NAMESPACE}filters/{NAMESPACE}field")
+        }
+        assert not filtered & long
+
+
 def test_the_callout_waits_for_the_commit() -> None:
     start = read_xml("flows/Lossnlp_Closed_Lost.flow-meta.xml").find(f"{NAMESPACE}start")
     assert start is not None
@@ -184,7 +202,7 @@ def test_flows_start_on_a_loss_and_wait_for_activation(name: str) -> None:
 def test_each_connector_leads_to_an_element_of_the_flow(name: str) -> None:
     root = read_xml(f"flows/{name}.flow-meta.xml")
     targets = {element.text for element in root.iter(f"{NAMESPACE}targetReference")}
-    kinds = ("actionCalls", "assignments", "decisions", "recordUpdates")
+    kinds = ("actionCalls", "assignments", "decisions", "recordLookups", "recordUpdates")
     assert targets == {element for kind in kinds for element in texts(root, f"{kind}/name")}
 
 

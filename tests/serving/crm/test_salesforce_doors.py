@@ -11,6 +11,7 @@ from serving.crm.salesforce_doors import (
     ACK,
     OutboundMessageError,
     WrongOrganizationError,
+    has_key,
     read_outbound_message,
 )
 
@@ -98,6 +99,23 @@ def test_other_bodies_are_refused(body: bytes) -> None:
 def test_misfit_notices_are_refused(notices: list[str]) -> None:
     with pytest.raises(OutboundMessageError):
         read(message(*notices))
+
+
+@pytest.mark.parametrize("query", ["?key=a-key", "?a=b&key=a-key", "?key=a%2Dkey", "?key=a-key&a"])
+def test_key_is_found_in_the_query(query: str) -> None:
+    assert has_key(f"/doors/salesforce{query}", key="a-key")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?", "?key=", "?key=A-key", "?key=a-key&key=a-key", "?key=%ff", "?key=\xff", "#key=a-key"]
+)
+def test_wrong_key_lets_nobody_in(query: str) -> None:
+    assert not has_key(f"/doors/salesforce{query}", key="a-key")
+
+
+@pytest.mark.parametrize("query", ["", "?key=", "?key=a"])
+def test_empty_key_lets_nobody_in(query: str) -> None:
+    assert not has_key(f"//[{query}", key="")
 
 
 def test_answer_acknowledges() -> None:

@@ -1,4 +1,4 @@
-"""Writes what administrators deploy: `python -m serving.crm.write_integrations FOLDER`."""
+"""Writes what administrators deploy: `python -m serving.write_integrations FOLDER`."""
 
 from __future__ import annotations
 
