@@ -149,6 +149,7 @@ class CrmHttp:
             stop=stop_after_attempt(1 if repeat == "never" else self.pace.tries),
             wait=self._wait_s,
             retry=retry_if_exception(lambda error: _may_try_again(error, repeat)),
+            before_sleep=self._tell_wait,
             sleep=self.sleep,
             reraise=True,
         )
@@ -205,9 +206,10 @@ class CrmHttp:
         error = state.outcome.exception() if state.outcome else None
         asked = error.wait_s if isinstance(error, CrmCallError) else None
         doubled = self.pace.first_wait_s * 2 ** (state.attempt_number - 1)
-        wait_s = min(_MAX_WAIT_S, asked if asked is not None else doubled * random.uniform(0.75, 1.25))
-        _log.warning("crm_waits", crm=self.name, tried=state.attempt_number, wait_s=round(wait_s, 2))
-        return wait_s
+        return min(_MAX_WAIT_S, asked if asked is not None else doubled * random.uniform(0.75, 1.25))
+
+    def _tell_wait(self, state: RetryCallState) -> None:
+        _log.warning("crm_waits", crm=self.name, tried=state.attempt_number, wait_s=round(state.upcoming_sleep, 2))
 
 
 def _may_try_again(error: BaseException, repeat: Repeat) -> bool:

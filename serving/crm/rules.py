@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from serving.crm.protocol import FieldValue
@@ -14,6 +16,7 @@ PRIMARY_REASON = "lossnlp_primary_reason"
 CONFIDENCE = "lossnlp_confidence"
 EVIDENCE = "lossnlp_evidence"
 EVERYTHING = "*"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 SPEAKS_OF: Mapping[str, str] = {
     CONFIDENCE: PRIMARY_REASON,
     EVIDENCE: PRIMARY_REASON,
@@ -57,8 +60,18 @@ class WriteRules:
         if name in self.sets and isinstance(one, str) and isinstance(other, str):
             return set(one.split(";")) == set(other.split(";"))
         if isinstance(one, str) and isinstance(other, str):
-            return _plain(one) == _plain(other)
+            return _plain(one) == _plain(other) or _is_same_moment(one, other)
         return one == other
+
+
+def _is_same_moment(one: str, other: str) -> bool:
+    """Says whether two texts are one moment, told in two time zones."""
+    if not (_MOMENT.match(one) and _MOMENT.match(other)):
+        return False
+    try:
+        return datetime.fromisoformat(one) == datetime.fromisoformat(other)
+    except ValueError:
+        return False
 
 
 def _plain(text: str) -> str:

@@ -5,11 +5,15 @@ A line holds the seconds by which the run's clock is ahead: leases and waits of 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from datetime import datetime, timedelta
 
+import structlog
+
 from serving.backfill import Backfill
+from serving.crm.protocol import Crm
 from serving.intake import Intake
 from serving.metrics import Metrics
 from serving.receiver import Receiver
@@ -17,6 +21,22 @@ from serving.store import Database, now
 from serving.worker import Worker
 from tests.serving.conftest import KeywordAssessor
 from tests.serving.crm.served import hubspot_line
+
+
+class FewAtOnce:
+    """A CRM that is asked for a few deals at a time: more rounds, so more moments to be killed at.
+
+    Args:
+        crm: The CRM itself.
+    """
+
+    at_once = writes_at_once = 3
+
+    def __init__(self, crm: Crm) -> None:
+        self._crm = crm
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._crm, name)
 
 
 def run(database_url: str, crm_url: str, batch_id: str, ahead_s: float) -> None:
@@ -27,15 +47,16 @@ def run(database_url: str, crm_url: str, batch_id: str, ahead_s: float) -> None:
 
     database = Database(database_url)
     with hubspot_line(crm_url) as line:
-        line.crm.at_once = 20  # type: ignore[misc]  # more rounds, so more moments to be killed at
+        crm = FewAtOnce(line.crm)
         intake = Intake(KeywordAssessor(), database, Metrics(), crm="hubspot")
-        backfill = Backfill(Receiver(database, line.crm, intake, clock), Worker(database, line.crm, clock))
+        backfill = Backfill(Receiver(database, crm, intake, clock), Worker(database, crm, clock))
         for _ in backfill.steps(batch_id):
             continue
 
 
 def main() -> None:
     """Forks a run for each line and says its process id, then `done` or `killed`."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     database_url, crm_url, batch_id = sys.argv[1:]
     for said in sys.stdin:
         child = os.fork()
