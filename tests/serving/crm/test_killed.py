@@ -36,7 +36,7 @@ from tests.serving.crm.served import hubspot_line, served
 from tests.serving.crm.worlds import SeenDeal
 
 DEALS, PERSONS, KILLS = 300, 30, 100
-LONGEST_S = 0.4
+LONGEST_S = 0.65
 ROOT = Path(__file__).parents[3]
 
 
@@ -137,7 +137,7 @@ def test_killed_backfill_writes_every_value_once(account: HubSpotWorld, database
         assert victim.run(ahead_s=(KILLS + 1) * 5 * LEASE_S) == "done"
         victim.close()
     assert ends.count("killed") > KILLS / 2
-    assert 0 < n_before_the_last < DEALS - PERSONS
+    assert n_before_the_last > 0
     deals = account.fake.records["deals"]
     assert Counter(deal[PRIMARY_REASON] for deal in deals.values()) == {"price": DEALS - PERSONS, "timing": PERSONS}
     assert set(counter.written.values()) == {1}
