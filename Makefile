@@ -56,6 +56,7 @@ corpus-check: $(VENV)/.dev  ## check the training corpus
 
 bench: $(VENV)/.dev  ## measure speed and memory against named peers
 	$(BIN)/python benchmarks/note_latency.py
+	$(BIN)/python -m benchmarks.door_latency
 
 clean:  ## remove what the other commands made, but not var/ with the service's data
 	rm -rf $(VENV) runs build dist *.egg-info mlruns mlflow.db
