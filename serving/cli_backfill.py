@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.table import Column, Table
 
 from serving.backfill import Backfill, PlannedDeal, Progress
 from serving.backfill_report import write_csv, write_page
@@ -98,7 +98,7 @@ def _show(backfill: Backfill, batch_id: str, progress: Progress) -> None:
 
 
 def _list(backfill: Backfill) -> None:
-    table = Table("batch", "begun", "deals lost since", "deals", "write-backs", "undone")
+    table = Table(Column("batch", no_wrap=True), "begun", "deals lost since", "deals", "write-backs", "undone")
     for batch in backfill.find_batches():
         progress = backfill.progress(batch.id)
         table.add_row(

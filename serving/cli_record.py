@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.crm.connect import read_field_map
@@ -37,7 +37,9 @@ def show_record(
 
 
 def _as_table(entries: list[RecordEntry]) -> Table:
-    table = Table("when", "deal", "field", "what", "by", "before", "after", "outcome", "model", "evidence")
+    table = Table(
+        "when", "deal", Column("field", no_wrap=True), "what", "by", "before", "after", "outcome", "model", "evidence"
+    )
     for entry in entries:
         table.add_row(
             f"{entry.at:%Y-%m-%d %H:%M}",
