@@ -99,7 +99,7 @@ def test_stored_weights_can_be_an_average_of_late_steps(
 
 def test_lower_layers_can_learn_slower(tmp_path: Path, maker: ExampleMaker, note: LabelledDeal) -> None:
     trained, begun = network(maker), network(maker)
-    settings = config(layer_decay=0.01, quantization="int8")
+    settings = config(layer_decay=0.01, frozen_layers=0, quantization="int8")
     fit(trained, [maker.make(note)], config=settings, folder=tmp_path, on_epoch=lambda *_: None)
     pairs = zip(layers_of(trained.reader.encoder), layers_of(begun.reader.encoder), strict=True)
     low, high = (
