@@ -186,7 +186,9 @@ class _Average:
             mean.lerp_(weight.detach(), share)
 
     def replace_weights(self) -> None:
-        """Puts the means where the weights are."""
+        """Puts the means where the weights are; a run too short for a mean keeps its last weights."""
+        if self._taken < _AVERAGE_EVERY:
+            return
         for mean, weight in zip(self.means, self._weights, strict=True):
             weight.data.copy_(mean)
 
