@@ -179,7 +179,7 @@ async def is_ready(request: Request, intake: IntakeDep) -> dict[str, str]:
 def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
     """Gives the counters in Prometheus' text format."""
     with database.reading() as session:
-        write_backs, events = outbox.count_by_state(session), inbox.count_events(session)
+        write_backs, events = outbox.count_by_state(session), inbox.count_by_state(session)
         due_at = inbox.find_oldest_due(session)
     oldest_due_s = (store.now() - due_at).total_seconds() if due_at else 0.0
     shown = intake.metrics.render(write_backs, events, oldest_due_s=oldest_due_s)

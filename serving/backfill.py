@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
@@ -21,13 +21,11 @@ from serving.errors import UnknownIdError
 from serving.intake import parse_deal
 from serving.logs import describe_error
 from serving.receiver import Receiver
-from serving.tables import BatchRow, InboxRow, WriteBackRow
-from serving.worker import UndoError, Worker
-from serving.writeback import decide, plan_values, quotes_of
+from serving.tables import BatchRow, WriteBackRow
+from serving.worker import Worker
+from serving.writeback import evidence_of, plan_values
 
 _log = structlog.get_logger(__name__)
-_OPEN_EVENTS = ("due", "taking")
-_OPEN_WRITE_BACKS = ("due", "sending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +81,8 @@ class Progress:
     @property
     def open(self) -> int:
         """Deals and write-backs that are still to come."""
-        return sum(self.deals.get(state, 0) for state in _OPEN_EVENTS) + sum(
-            self.write_backs.get(state, 0) for state in _OPEN_WRITE_BACKS
-        )
+        deals = sum(self.deals.get(state, 0) for state in inbox.OPEN)
+        return deals + sum(self.write_backs.get(state, 0) for state in outbox.OPEN)
 
     @property
     def is_done(self) -> bool:
@@ -152,20 +149,21 @@ class Backfill:
             row = store.get_assessment(session, taken.id)
             answer, at = Assessment.model_validate(row.assessment), row.created_at
             ours = outbox.find_our_values(session, deal_id, crm=self.worker.crm.name)
-        fields = self.worker.fields
-        planned = fields.to_crm(plan_values(answer, assessed_at=at))
-        decision = decide(planned, current=current, ours=ours, rules=fields.rules)
+        planned = plan_values(answer, assessed_at=at)
+        decision = self.worker.decide(planned, current=current, ours=ours)
         values = [
             PlannedValue(
-                name, decision.before[name], after, "clear" if after is None else "write", self._quote(answer, name)
+                field=name,
+                before=decision.before[name],
+                after=after,
+                act="clear" if after is None else "write",
+                evidence=evidence_of(answer, name, self.worker.fields),
             )
             for name, after in decision.write.items()
         ]
         values += [PlannedValue(name, there, there, "keep") for name, there in decision.kept.items()]
-        return PlannedDeal(deal_id, tuple(values), answer.primary.code, "" if planned else "all waits for a person")
-
-    def _quote(self, answer: Assessment, field_name: str) -> str:
-        return " … ".join(quotes_of(answer, self.worker.fields.our_name(field_name) or ""))
+        silence = "" if self.worker.fields.to_crm(planned) else "all waits for a person"
+        return PlannedDeal(deal_id, tuple(values), answer.primary.code, silence)
 
     def begin(self, since: datetime | None) -> str:
         """Gives the id of a new batch; nothing is listed yet."""
@@ -212,15 +210,9 @@ class Backfill:
         """
         with self.worker.database.reading() as session:
             batch = _get_batch(session, batch_id, crm=self.worker.crm.name)
-            counts = [
-                dict(
-                    session.execute(
-                        select(table.state, func.count()).where(table.batch_id == batch_id).group_by(table.state)
-                    ).all()
-                )
-                for table in (InboxRow, WriteBackRow)
-            ]
-            return Progress(counts[0], counts[1], batch.is_listed)
+            deals = inbox.count_by_state(session, batch_id=batch_id)
+            write_backs = outbox.count_by_state(session, batch_id=batch_id)
+            return Progress(deals, write_backs, batch.is_listed)
 
     def find_silent(self, batch_id: str) -> list[tuple[str, str, str | None]]:
         """Gives deal, state and cause of each deal of a batch that gave no answer: without text, unreadable, gone or failed."""
@@ -248,7 +240,7 @@ class Backfill:
         for write_back_id, deal_id in left_values:
             try:
                 decision = self.worker.undo(write_back_id)
-            except (UndoError, LossNlpError) as error:
+            except LossNlpError as error:
                 failed[deal_id] = error.message
                 continue
             put_back[deal_id] = decision.write

@@ -18,7 +18,7 @@ from serving.store import now
 from serving.tables import WriteBackRow
 from serving.terminal import open_console
 from serving.worker import Worker
-from serving.writeback import Decision, decide
+from serving.writeback import Decision
 
 State = Literal["due", "sending", "sent", "failed", "undone"]
 
@@ -41,18 +41,17 @@ def list_write_backs(
 @write_backs.command("plan")
 def plan_write_backs() -> None:
     """Shows what the worker would do now with everything it would take; writes nothing."""
-    settings = load_settings()
-    crm, fields = connect_crm(settings), read_field_map(settings, get_default_taxonomy())
+    worker = _open_worker()
+    crm = worker.crm
     table = Table("id", "deal", _field_column(), "in the CRM", "planned", "what happens")
-    with open_database(settings.database_url).reading() as session:
+    with worker.database.reading() as session:
         rows = outbox.find_due(session, crm=crm.name, at=now())
         ours = {row.deal_id: outbox.find_our_values(session, row.deal_id, crm=crm.name) for row in rows}
     current = crm.fetch_fields([row.deal_id for row in rows])
     for row in rows:
-        planned = fields.to_crm(row.planned)
         there = current.get(row.deal_id)
-        decision = None if there is None else decide(planned, current=there, ours=ours[row.deal_id], rules=fields.rules)
-        _add_plan(table, row, planned=planned, current=there or {}, decision=decision)
+        decision = None if there is None else worker.decide(row.planned, current=there, ours=ours[row.deal_id])
+        _add_plan(table, row, planned=worker.fields.to_crm(row.planned), current=there or {}, decision=decision)
     open_console().print(table)
 
 
@@ -73,16 +72,19 @@ def retry_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id i
 @write_backs.command("undo")
 def undo_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in `list`.", metavar="ID")]) -> None:
     """Puts back what stood in the CRM before; what a person has changed since stays."""
-    settings = load_settings()
-    crm = connect_crm(settings)
-    fields = read_field_map(settings, get_default_taxonomy())
-    undone = Worker(open_database(settings.database_url), crm, fields=fields).undo(write_back_id)
+    undone = _open_worker().undo(write_back_id)
     table = Table(_field_column(), "taken back", "now")
     for field, value in undone.write.items():
         table.add_row(field, _shown(undone.before[field]), _shown(value))
     for field, value in undone.kept.items():
         table.add_row(field, "no: changed since", _shown(value))
     open_console().print(table)
+
+
+def _open_worker() -> Worker:
+    settings = load_settings()
+    fields = read_field_map(settings, get_default_taxonomy())
+    return Worker(open_database(settings.database_url), connect_crm(settings), fields=fields)
 
 
 def _field_column() -> Column:

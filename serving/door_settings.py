@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.errors import ConfigurationError
-from serving.settings import MIB
+from serving.settings import MIB, read_settings
 
 DoorName = Literal["hubspot", "bottlecrm", "salesforce", "flow", "deals"]
 _PREFIX = "LOSSNLP_DOOR_"
@@ -107,11 +107,7 @@ def load_door_settings() -> DoorSettings:
     if folder and not Path(folder).is_dir():
         raise ConfigurationError(f"{_SECRETS_DIR} names no folder; mount the secrets there.", field=_SECRETS_DIR)
     try:
-        return DoorSettings(_secrets_dir=folder)
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        name = _PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else f"{_PREFIX}PUBLIC_URL"
-        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None
+        return read_settings(lambda: DoorSettings(_secrets_dir=folder), prefix=_PREFIX, blamed="public_url")
     except OSError:
         raise ConfigurationError(f"A file of {_SECRETS_DIR} cannot be read.", field=_SECRETS_DIR) from None
 

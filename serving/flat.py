@@ -22,8 +22,8 @@ from serving.api import Body, IntakeDep
 from serving.auth import require_key
 from serving.body import parse_body
 from serving.intake import parse_deal
+from serving.writeback import EVIDENCE_CHARS, find_winner
 
-MAX_EVIDENCE_CHARS = 255  # what a Salesforce text field holds
 _GAP = "gap_"
 _WORDS = {True: "yes", False: "no", None: "unknown"}
 _HEAD = {
@@ -106,9 +106,9 @@ def flatten(assessment: Assessment, *, assessment_id: str) -> FlatAssessment:
             "rep_buyer_conflict": _WORDS[flags.rep_buyer_conflict.value],
             "winback": winback.state,
             "revisit_on": winback.revisit_on.isoformat() if winback.revisit_on else "",
-            "rival": _rival(assessment),
+            "rival": find_winner(assessment) or "",
             "review_required": _WORDS[assessment.review.required],
-            "evidence": primary.evidence[0].text[:MAX_EVIDENCE_CHARS] if primary.evidence else "",
+            "evidence": primary.evidence[0].text[:EVIDENCE_CHARS] if primary.evidence else "",
             "model_version": assessment.model.version,
         }
     )
@@ -118,11 +118,6 @@ def _gaps(assessment: Assessment) -> dict[str, str]:
     """Gives a state for every element of the form; a model that does not know one has not seen it mentioned."""
     states = {_GAP + code: element.state for code, element in assessment.meddpicc.items()}
     return {name: states.get(name, "not_mentioned") for name in FlatAssessment.model_fields if name.startswith(_GAP)}
-
-
-def _rival(assessment: Assessment) -> str:
-    names = {rival.role: rival.name for rival in reversed(assessment.competitors)}
-    return names.get("won") or names.get("incumbent") or ""
 
 
 def parse_flat_deal(request: object) -> Deal:

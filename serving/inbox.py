@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from serving.crm.protocol import LostEvent
 from serving.door_settings import DoorName
-from serving.tables import InboxRow
+from serving.tables import InboxRow, cut_error
 
 RETRY_AFTER_S = (30, 120, 600, 3_600, 21_600)
 Door = DoorName | Literal["poll", "backfill"]
 End = Literal["taken", "silent", "gone", "unreadable", "failed", "away"]
-_OPEN = ("due", "taking")
+OPEN = ("due", "taking")
 _TELLABLE_AGAIN = ("failed", "silent")
 _DEATHS_BEFORE_ALONE = 2
 
@@ -96,7 +96,7 @@ def settle_event(session: Session, claim: InboxClaim, end: End, *, at: datetime,
     if row.lease != claim.lease:
         return
     row.lease = row.leased_until_at = None
-    row.error = error[:300] if error else None
+    row.error = cut_error(error)
     if end == "away" or (end == "failed" and claim.tries <= len(RETRY_AFTER_S)):
         wait_s = RETRY_AFTER_S[min(claim.tries, len(RETRY_AFTER_S)) - 1]
         row.state, row.due_at = "due", at + timedelta(seconds=wait_s)
@@ -106,7 +106,7 @@ def settle_event(session: Session, claim: InboxClaim, end: End, *, at: datetime,
 
 def stop_batch(session: Session, batch_id: str, *, at: datetime) -> None:
     """Takes what a batch has not taken in yet out of the inbox."""
-    for row in session.scalars(select(InboxRow).where(InboxRow.batch_id == batch_id, InboxRow.state.in_(_OPEN))):
+    for row in session.scalars(select(InboxRow).where(InboxRow.batch_id == batch_id, InboxRow.state.in_(OPEN))):
         row.state, row.settled_at, row.lease, row.leased_until_at, row.error = "failed", at, None, None, "batch undone"
 
 
@@ -120,9 +120,10 @@ def find_events(session: Session, *, states: Sequence[str] = (), batch_id: str |
     return list(session.scalars(query))
 
 
-def count_events(session: Session) -> dict[str, int]:
-    """Gives how many events stand in each state."""
-    return dict(session.execute(select(InboxRow.state, func.count()).group_by(InboxRow.state)).all())
+def count_by_state(session: Session, *, batch_id: str | None = None) -> dict[str, int]:
+    """Gives how many events stand in each state: all, or those of a batch."""
+    query = select(InboxRow.state, func.count()).group_by(InboxRow.state)
+    return dict(session.execute(query.where(InboxRow.batch_id == batch_id) if batch_id else query).all())
 
 
 def find_oldest_due(session: Session) -> datetime | None:

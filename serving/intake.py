@@ -45,11 +45,12 @@ class Assessor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A stored answer: its id, the assessment as published, and whether it was made just now."""
+    """A stored answer: its id, the assessment as published, whether it was made just now; of an older one the state of its write-back."""
 
     id: str
     answer: dict[str, Any]
     is_new: bool
+    write_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,8 @@ class Intake:
             InvalidDealError: Nothing readable stands in its documents.
         """
         digest = content_digest(deal)
-        taken = self._find_seen(deal, digest)
-        if taken is None:
-            taken = self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
-        elif self.crm is not None:
+        taken = self._find_seen(deal, digest) or self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
+        if not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
             self._queue_seen(taken, batch_id)
         self.metrics.count_deal("new" if taken.is_new else "repeat")
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
@@ -103,7 +102,9 @@ class Intake:
         version = self.assessor.model_version
         with self.database.reading() as session:
             row = store.find_assessment(session, deal_id=deal.id, content_sha256=digest, model_version=version)
-            return _taken(row, is_new=False) if row else None
+            if row is None:
+                return None
+            return replace(_taken(row, is_new=False), write_back=row.write_back.state if row.write_back else None)
 
     def _assess(self, deal: Deal) -> Assessment:
         """Gives the assessment; no database connection is held here."""
@@ -116,15 +117,11 @@ class Intake:
 
     def _queue_seen(self, taken: Taken, batch_id: str | None) -> None:
         """Queues what was answered before a CRM was connected, or planned only; a batch also sends again what has failed or was undone."""
-        with self.database.reading() as session:
-            row = store.get_assessment(session, taken.id)
-            if row.write_back and not (batch_id and row.write_back.state in ("failed", "undone")):
-                return
         with self.database.writing() as session:
             row = store.get_assessment(session, taken.id)
             if row.write_back is None:
                 self._queue(session, row, Assessment.model_validate(row.assessment), batch_id=batch_id)
-            elif batch_id and row.write_back.state in ("failed", "undone"):
+            elif _may_queue(row.write_back.state, batch_id):
                 outbox.send_again(row.write_back, batch_id=batch_id)
             session.commit()
 
@@ -178,3 +175,8 @@ def content_digest(deal: Deal) -> str:
 
 def _taken(row: AssessmentRow, *, is_new: bool) -> Taken:
     return Taken(id=row.id, answer={"id": row.id, **row.assessment}, is_new=is_new)
+
+
+def _may_queue(state: str | None, batch_id: str | None) -> bool:
+    """Says whether an answer whose write-back is in this state may be queued: one that has none, or for a batch one that ended badly."""
+    return state is None or (batch_id is not None and state in ("failed", "undone"))

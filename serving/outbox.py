@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session, aliased
 
 from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.errors import UnknownIdError
-from serving.tables import AssessmentRow, AttemptRow, BatchRow, WriteBackRow
+from serving.tables import AssessmentRow, AttemptRow, BatchRow, WriteBackRow, cut_error
 from serving.writeback import Decision
 
 RETRY_AFTER_S = (60, 300, 1_800, 7_200, 21_600)
-_OPEN = ("due", "sending")
-_MAX_ERROR = 300
+OPEN = ("due", "sending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,11 @@ def claim_due(session: Session, *, crm: str, at: datetime, lease_s: float, limit
     return [_lease(session, row, at=at, lease_s=lease_s) for row in session.scalars(query).all()]
 
 
+def has_due(session: Session, *, crm: str, at: datetime) -> bool:
+    """Says whether there is anything to claim; asking takes no lock."""
+    return session.scalar(_due(crm, at).limit(1)) is not None
+
+
 def find_due(session: Session, *, crm: str, at: datetime) -> list[WriteBackRow]:
     """Gives all write-backs that `claim_due` would take at this moment, and leaves them to whoever claims them."""
     return list(session.scalars(_due(crm, at)))
@@ -83,7 +87,7 @@ def find_due(session: Session, *, crm: str, at: datetime) -> list[WriteBackRow]:
 def _due(crm: str, at: datetime) -> Select[WriteBackRow]:
     earlier = aliased(WriteBackRow)
     waits = exists().where(
-        earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(_OPEN)
+        earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(OPEN)
     )
     is_due = and_(WriteBackRow.state == "due", WriteBackRow.due_at <= at)
     is_orphaned = and_(WriteBackRow.state == "sending", WriteBackRow.leased_until_at <= at)
@@ -164,11 +168,6 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
         row.state, row.settled_at = "failed" if result.error else "sent", at
 
 
-def cut_error(error: str | None) -> str | None:
-    """Gives a cause at a length that every database keeps."""
-    return error and error[:_MAX_ERROR]
-
-
 def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:
     """Makes a write-back due that has failed or was taken back; what a person has set meanwhile is judged anew when it is sent."""
     row.state, row.due_at, row.settled_at = "due", row.created_at, None
@@ -196,7 +195,7 @@ def find_later(session: Session, row: WriteBackRow) -> int | None:
         WriteBackRow.state.in_(("due", "sending", "sent", "failed")),
     )
     for later in session.scalars(query.order_by(WriteBackRow.id.desc())):
-        if later.state in _OPEN or set(later.after) & set(row.after):
+        if later.state in OPEN or set(later.after) & set(row.after):
             return later.id
     return None
 
@@ -220,7 +219,7 @@ def find_write_backs(session: Session, states: Sequence[str] = (), *, limit: int
     return list(reversed(rows))
 
 
-def count_by_state(session: Session) -> dict[str, int]:
-    """Gives how many write-backs stand in each state."""
-    counts = session.execute(select(WriteBackRow.state, func.count()).group_by(WriteBackRow.state))
-    return dict(counts.all())
+def count_by_state(session: Session, *, batch_id: str | None = None) -> dict[str, int]:
+    """Gives how many write-backs stand in each state: all, or those of a batch."""
+    query = select(WriteBackRow.state, func.count()).group_by(WriteBackRow.state)
+    return dict(session.execute(query.where(WriteBackRow.batch_id == batch_id) if batch_id else query).all())

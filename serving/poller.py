@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from serving import inbox
 from serving.crm.protocol import Crm, CrmError, LostEvent, LostPage
-from serving.logs import describe_error
+from serving.loops import repeat
 from serving.store import Database, now
 from serving.tables import PollRow
 
@@ -61,12 +61,12 @@ class Poller:
 
     def run(self, stop: Event, *, every_s: float = 300.0) -> None:
         """Polls until `stop` is set, with `every_s` seconds between; a fault is logged and tried again, never the end."""
-        while not stop.is_set():
-            try:
-                self.poll(stop)
-            except Exception as error:  # noqa: BLE001 (the loop outlives a CRM or a database that is away for a moment)
-                _log.error("poll_failed", crm=self.crm.name, **describe_error(error))
-            stop.wait(every_s)
+
+        def one_round() -> bool:
+            self.poll(stop)
+            return False  # the next one comes after the pause, whatever this one found
+
+        repeat(one_round, stop, wait_s=every_s, name="poll", crm=self.crm.name)
 
     def poll(self, stop: Event | None = None) -> int:
         """Gives how many events are new, after the round that was left unfinished or else a new one.
@@ -166,7 +166,7 @@ def _place(row: PollRow) -> _Place:
 
 
 def _utc_day(at: datetime) -> date:
-    """Gives the UTC day of a moment; a database may give moments back in its own zone."""
+    """Gives the UTC day of a moment."""
     return at.astimezone(UTC).date()
 
 

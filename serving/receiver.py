@@ -16,6 +16,7 @@ from serving.crm.protocol import Crm
 from serving.inbox import End, InboxClaim
 from serving.intake import Intake, parse_deal
 from serving.logs import describe_error
+from serving.loops import repeat
 from serving.store import Database, now
 
 LEASE_S = 600.0
@@ -45,14 +46,7 @@ class Receiver:
 
     def run(self, stop: Event, *, poll_s: float = 2.0) -> None:
         """Takes deals in until `stop` is set; a fault is logged and tried again, never the end."""
-        while not stop.is_set():
-            try:
-                taken = self.take_due()
-            except Exception as error:  # noqa: BLE001 (the loop outlives a database that is away for a moment)
-                _log.error("receiver_failed", **describe_error(error))
-                taken = 0
-            if not taken:
-                stop.wait(poll_s)
+        repeat(self.take_due, stop, wait_s=poll_s, name="receiver")
 
     def take_due(self) -> int:
         """Gives how many events were handled, 0 when nothing is due."""

@@ -16,7 +16,7 @@ from lossnlp.assessment import Assessment
 from serving.crm.fields import FieldMap
 from serving.crm.protocol import FieldValue
 from serving.tables import AttemptRow, WriteBackRow
-from serving.writeback import quotes_of
+from serving.writeback import evidence_of
 
 Act = Literal["set", "emptied", "put back", "kept"]
 
@@ -87,8 +87,7 @@ def _entries(row: WriteBackRow, fields: FieldMap) -> Iterator[RecordEntry]:
     found = [_sent(row, attempt, field) for attempt in row.attempts for field in attempt.after]
     found += [_kept(row, field) for field in row.kept]
     for entry in found:
-        quotes = quotes_of(answer, fields.our_name(entry.field) or "") if entry.act == "set" else ()
-        yield replace(entry, evidence=" … ".join(quotes))
+        yield replace(entry, evidence=evidence_of(answer, entry.field, fields)) if entry.act == "set" else entry
 
 
 def _sent(row: WriteBackRow, attempt: AttemptRow, field: str) -> RecordEntry:

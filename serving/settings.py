@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from serving.errors import ConfigurationError
 
 MIB = 1024 * 1024
+S = TypeVar("S", bound=BaseSettings)
 
 
 def _default_database_url(values: dict[str, Any]) -> str:
@@ -81,9 +83,23 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: Names the first variable that cannot be used and why.
     """
+    return read_settings(Settings, prefix="LOSSNLP_")
+
+
+def read_settings(make: Callable[[], S], *, prefix: str, blamed: str = "") -> S:
+    """Gives the settings that `make` reads from the environment.
+
+    Args:
+        make: The class of settings, or what calls it.
+        prefix: That every name has in the environment.
+        blamed: Name that is told where the settings do not fit together.
+
+    Raises:
+        ConfigurationError: Names the first variable that is missing or cannot be used and why, never its value.
+    """
     try:
-        return Settings()
+        return make()
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
-        name = "LOSSNLP_" + "_".join(str(part) for part in fault["loc"]).upper()
+        name = prefix + ("_".join(str(part) for part in fault["loc"]) or blamed).upper()
         raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None

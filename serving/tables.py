@@ -14,6 +14,7 @@ from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, Str
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+_ERROR_CHARS = 300
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -46,6 +47,11 @@ class Table(DeclarativeBase):
 
     metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012 (SQLAlchemy reads it as it is)
+
+
+def cut_error(error: str | None) -> str | None:
+    """Gives a cause at the length that is kept; PostgreSQL would refuse a longer one, and the whole unit of work with it."""
+    return error and error[:_ERROR_CHARS]
 
 
 class ApiKeyRow(Table):
@@ -131,7 +137,7 @@ class InboxRow(Table):
     door: Mapped[str] = mapped_column(String(30))
     state: Mapped[str] = mapped_column(String(20), default="due")
     tries: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str | None] = mapped_column(String(300))
+    error: Mapped[str | None] = mapped_column(String(_ERROR_CHARS))
     batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id"))
     received_at: Mapped[datetime]
     due_at: Mapped[datetime]
@@ -201,7 +207,7 @@ class AttemptRow(Table):
     kind: Mapped[str] = mapped_column(String(10), default="send")
     after: Mapped[dict[str, Any]]
     outcome: Mapped[str | None] = mapped_column(String(20))
-    error: Mapped[str | None] = mapped_column(String(300))
+    error: Mapped[str | None] = mapped_column(String(_ERROR_CHARS))
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

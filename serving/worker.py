@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
@@ -13,11 +13,12 @@ import structlog
 from lossnlp.errors import LossNlpError
 from serving import outbox
 from serving.crm.fields import FieldMap
-from serving.crm.protocol import Crm, FieldChange, Fields, SendResult
+from serving.crm.protocol import Crm, FieldChange, Fields, FieldValue, SendResult
 from serving.logs import describe_error
+from serving.loops import repeat
 from serving.outbox import Claim
 from serving.store import Database, now
-from serving.tables import AttemptRow, WriteBackRow
+from serving.tables import AttemptRow, WriteBackRow, cut_error
 from serving.writeback import Decision, decide, decide_undo
 
 LEASE_S = 900.0
@@ -48,17 +49,13 @@ class Worker:
 
     def run(self, stop: Event, *, poll_s: float = 5.0) -> None:
         """Sends until `stop` is set; a fault is logged and tried again, never the end."""
-        while not stop.is_set():
-            try:
-                sent = self.send_due()
-            except Exception as error:  # noqa: BLE001 (the loop outlives a database that is away for a moment)
-                _log.error("worker_failed", **describe_error(error))
-                sent = 0
-            if not sent:
-                stop.wait(poll_s)
+        repeat(self.send_due, stop, wait_s=poll_s, name="worker")
 
     def send_due(self) -> int:
         """Gives how many write-backs were handled, 0 when nothing is due."""
+        with self.database.reading() as session:
+            if not outbox.has_due(session, crm=self.crm.name, at=self.clock()):
+                return 0
         with self.database.writing() as session:
             claims = outbox.claim_due(
                 session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.writes_at_once
@@ -78,7 +75,7 @@ class Worker:
         """Gives one result a claim: reads what stands, writes down the intent, sends."""
         current = self.crm.fetch_fields([claim.deal_id for claim in claims])
         known = [claim for claim in claims if claim.deal_id in current]
-        decisions = {claim.deal_id: self.decide(claim, current[claim.deal_id]) for claim in known}
+        decisions = {c.deal_id: self.decide(c.planned, current=current[c.deal_id], ours=c.ours) for c in known}
         intended = self._record_intents(known, decisions)
         changes = [FieldChange(deal_id, d.write, before=d.before) for deal_id, d in intended.items() if d.write]
         told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
@@ -88,9 +85,15 @@ class Worker:
         results = unsent | told
         return [results.get(c.deal_id) or _unknown_result(c.deal_id, "no_result") for c in claims]
 
-    def decide(self, claim: Claim, current: Fields) -> Decision:
-        """Gives what a write-back would do to a deal whose fields hold `current`."""
-        return decide(self.fields.to_crm(claim.planned), current=current, ours=claim.ours, rules=self.fields.rules)
+    def decide(self, planned: Fields, *, current: Fields, ours: Mapping[str, list[FieldValue]]) -> Decision:
+        """Gives what a write-back would do to a deal.
+
+        Args:
+            planned: What the assessment offers, in our words.
+            current: What stands in the CRM now, in its words.
+            ours: For each field of the CRM the values that we may have left there.
+        """
+        return decide(self.fields.to_crm(planned), current=current, ours=ours, rules=self.fields.rules)
 
     def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
         with self.database.writing() as session:
@@ -148,7 +151,7 @@ class Worker:
         with self.database.writing() as session:
             session.add(attempt)
             attempt.outcome, attempt.finished_at = result.outcome, self.clock()
-            attempt.error = outbox.cut_error(result.error)
+            attempt.error = cut_error(result.error)
             if result.error is None:
                 outbox.get_write_back(session, write_back_id).state = "undone"
             session.commit()

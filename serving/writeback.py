@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Literal
 
 from lossnlp.assessment import Assessment, Span
-from serving.crm.fields import GAP
+from serving.crm.fields import GAP, FieldMap
 from serving.crm.protocol import Fields, FieldValue
 from serving.crm.rules import CONFIDENCE, EVERYTHING, EVIDENCE, PRIMARY_REASON, WriteRules
 
-_EVIDENCE_CHARS = 255
+EVIDENCE_CHARS = 255
 Holder = Literal["this answer", "an older answer", "others"]
 
 
@@ -20,7 +20,7 @@ def _revisit_day(assessment: Assessment) -> str | None:
     return assessment.winback.revisit_on.isoformat() if assessment.winback.revisit_on else None
 
 
-def _winning_rival(assessment: Assessment) -> str | None:
+def find_winner(assessment: Assessment) -> str | None:
     """Gives the vendor that the buyer took instead, or stayed with."""
     rivals = {rival.role: rival.name for rival in reversed(assessment.competitors)}
     return rivals.get("won") or rivals.get("incumbent")
@@ -32,7 +32,7 @@ _VALUES: dict[str, tuple[str, Callable[[Assessment], FieldValue]]] = {
     "rep_buyer_conflict": ("lossnlp_rep_buyer_conflict", lambda assessment: assessment.flags.rep_buyer_conflict.value),
     "winback": ("lossnlp_winback", lambda assessment: assessment.winback.state),
     "revisit_on": ("lossnlp_revisit_on", _revisit_day),
-    "competitor": ("lossnlp_rival", _winning_rival),
+    "competitor": ("lossnlp_rival", find_winner),
 }
 
 
@@ -76,16 +76,19 @@ def plan_values(assessment: Assessment, *, assessed_at: datetime) -> Fields:
     return values | _provenance(assessment, assessed_at) if values else {}
 
 
-def quotes_of(assessment: Assessment, field: str) -> tuple[str, ...]:
-    """Gives the words of the deal that show the value of one of our fields; none where nothing was quoted."""
+def evidence_of(assessment: Assessment, name: str, fields: FieldMap) -> str:
+    """Gives the words of the deal that show the value of a field of the CRM; empty where nothing was quoted."""
+    shown = _shown_by(assessment, fields.our_name(name) or "")
+    return " … ".join(dict.fromkeys(span.text for span in shown))
+
+
+def _shown_by(assessment: Assessment, field: str) -> tuple[Span, ...]:
     element = field.removeprefix(GAP)
     if field.startswith(GAP) and element in assessment.meddpicc:
-        shown: tuple[Span, ...] = assessment.meddpicc[element].evidence
-    elif field == "lossnlp_contributing_reasons":
-        shown = tuple(span for reason in assessment.reasons if not reason.primary for span in reason.evidence)
-    else:
-        shown = _SHOWN[field](assessment) if field in _SHOWN else ()
-    return tuple(dict.fromkeys(span.text for span in shown))
+        return assessment.meddpicc[element].evidence
+    if field == "lossnlp_contributing_reasons":
+        return tuple(span for reason in assessment.reasons if not reason.primary for span in reason.evidence)
+    return _SHOWN[field](assessment) if field in _SHOWN else ()
 
 
 def _accepted_values(assessment: Assessment) -> Fields:
@@ -96,7 +99,7 @@ def _accepted_values(assessment: Assessment) -> Fields:
 def _grounds(assessment: Assessment) -> Fields:
     """Gives what the primary reason rests on: how sure it is, and where it is said."""
     primary = assessment.primary
-    quote = primary.evidence[0].text[:_EVIDENCE_CHARS].strip() if primary.evidence else None
+    quote = primary.evidence[0].text[:EVIDENCE_CHARS].strip() if primary.evidence else None
     return {CONFIDENCE: round(primary.confidence, 4), **({EVIDENCE: quote} if quote else {})}
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.bottlecrm_answers import NOT_FOUND, Row, find_cause, get_rows, is_gone, read_refusal
@@ -18,14 +18,14 @@ from serving.crm.bottlecrm_fields import is_held, new_definition, plan_step, wid
 from serving.crm.bottlecrm_texts import read_request
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
-from serving.errors import ConfigurationError
-from serving.settings import Settings
+from serving.settings import Settings, read_settings
 
 _DEALS = "/api/opportunities/"
 _PIPELINES = "/api/opportunities/pipelines/"
 _INTERACTIONS = "/api/interactions/"
 _FIELDS = "/api/custom-fields/"
 _MOST_INTERACTIONS = 200
+_PREFIX = "LOSSNLP_BOTTLECRM_"
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -45,7 +45,7 @@ class BottleCrmSettings(BaseSettings):
     Source: BottleCRM 1.35, its OpenAPI document and `common/scopes.py`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LOSSNLP_BOTTLECRM_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
     url: str = Field(pattern=r"^(https://|http://(127\.0\.0\.1|[A-Za-z0-9_-]+)(:[0-9]+)?(/|$))")
     token: SecretStr
@@ -60,12 +60,7 @@ def load_bottlecrm_settings() -> BottleCrmSettings:
     Raises:
         ConfigurationError: Names the first variable that is missing or cannot be used, and why.
     """
-    try:
-        return BottleCrmSettings()
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        name = "LOSSNLP_BOTTLECRM_" + str(fault["loc"][0]).upper()
-        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None
+    return read_settings(BottleCrmSettings, prefix=_PREFIX)
 
 
 def connect(_settings: Settings) -> BottleCrm:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 import httpx2
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Repeat, Request
@@ -25,8 +25,7 @@ from serving.crm.hubspot_fields import (
 )
 from serving.crm.hubspot_texts import ACTIVITY_PROPERTIES, DEAL_PROPERTIES, Properties, read_request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
-from serving.errors import ConfigurationError
-from serving.settings import Names, Settings
+from serving.settings import Names, Settings, read_settings
 
 _PAGE = 200
 _BATCH = 100
@@ -34,6 +33,7 @@ _LINKS = 1_000
 _FRESH_S = 300.0
 _LISTED_FRESH_S = 60.0
 _MANY = 50
+_PREFIX = "LOSSNLP_HUBSPOT_"
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -52,7 +52,7 @@ class HubSpotSettings(BaseSettings):
     Source: HubSpot, "API usage guidelines" and "Versioning".
     """
 
-    model_config = SettingsConfigDict(env_prefix="LOSSNLP_HUBSPOT_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
 
     token: SecretStr
     api_version: str = Field(default="2026-09", pattern=r"^\d{4}-\d{2}(-beta)?$")
@@ -75,12 +75,7 @@ def load_hubspot_settings() -> HubSpotSettings:
     Raises:
         ConfigurationError: Names the first variable that is missing or cannot be used, and why.
     """
-    try:
-        return HubSpotSettings()
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        name = "LOSSNLP_HUBSPOT_" + str(fault["loc"][0]).upper()
-        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None
+    return read_settings(HubSpotSettings, prefix=_PREFIX)
 
 
 def connect(_settings: Settings) -> HubSpotCrm:

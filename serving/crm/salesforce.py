@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import structlog
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.http import CrmCallError, CrmHttp
@@ -34,8 +34,7 @@ from serving.crm.salesforce_org import (
 from serving.crm.salesforce_setup import FieldSetup
 from serving.crm.salesforce_texts import EVENT_FIELDS, MAIL_FIELDS, TASK_FIELDS, documents
 from serving.crm.salesforce_values import is_shared_fault, read_fields, read_result, to_record
-from serving.errors import ConfigurationError
-from serving.settings import Settings
+from serving.settings import Settings, read_settings
 
 _PREFIX = "LOSSNLP_SALESFORCE_"
 _LOST = ("IsClosed = true", "IsWon = false")
@@ -76,12 +75,7 @@ def connect(_settings: Settings) -> Salesforce:
     Raises:
         ConfigurationError: A variable is missing or wrong; names it.
     """
-    try:
-        return connect_org(SalesforceSettings())
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        name = _PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
-        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None
+    return connect_org(read_settings(SalesforceSettings, prefix=_PREFIX))
 
 
 def connect_org(

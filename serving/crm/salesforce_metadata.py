@@ -10,8 +10,9 @@ import yaml
 from lossnlp.taxonomy import Taxonomy
 from serving.crm.fields import CrmWords, FieldMap
 from serving.crm.metadata_xml import Node, leaves, render
-from serving.crm.protocol import Choice, FieldKind, FieldSpec
+from serving.crm.protocol import Choice, FieldSpec
 from serving.crm.salesforce_flow import SERVICE, FlatOperation, callout_flow, message_flow
+from serving.crm.salesforce_setup import SHAPES
 from serving.errors import ConfigurationError
 
 API_VERSION = "66.0"
@@ -23,15 +24,6 @@ _SENDER = "integration.user@example.com"
 _MOST_NAME = _MOST_LABEL = 40
 _MOST_VALUE = 255
 _SOURCE = "force-app/main/default"
-_SHAPES: dict[FieldKind, dict[str, object]] = {
-    "choice": {"type": "Picklist"},
-    "choices": {"type": "MultiselectPicklist", "visibleLines": 6},
-    "text": {"length": 32768, "type": "LongTextArea", "visibleLines": 4},
-    "number": {"precision": 18, "scale": 4, "type": "Number"},
-    "date": {"type": "Date"},
-    "moment": {"type": "DateTime"},
-    "flag": {"defaultValue": False, "type": "Checkbox"},
-}
 
 
 def salesforce_words(taxonomy: Taxonomy) -> CrmWords:
@@ -104,7 +96,7 @@ def _field(spec: FieldSpec) -> str:
 
     Source: Metadata API Developer Guide, "CustomField" and "Metadata Field Types" (ValueSet).
     """
-    nodes = [("fullName", spec.name), *leaves({"label": spec.label, **_SHAPES[spec.kind]})]
+    nodes = [("fullName", spec.name), *leaves({"label": spec.label, **dict(sorted(SHAPES[spec.kind].items()))})]
     if spec.choices:
         values: list[Node] = [("value", _value(choice)) for choice in spec.choices]
         definition: Node = ("valueSetDefinition", [("sorted", "false"), *values])

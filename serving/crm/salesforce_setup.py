@@ -10,7 +10,7 @@ from serving.crm.http import Request
 from serving.crm.protocol import Choice, CrmError, FieldKind, FieldSpec, SetupStep
 from serving.crm.salesforce_org import AT_ONCE, DEAL, NAME, Org, Row, codes, find_cause, quoted, select
 
-_SHAPES: dict[FieldKind, Row] = {
+SHAPES: dict[FieldKind, Row] = {
     "choice": {"type": "Picklist"},
     "choices": {"type": "MultiselectPicklist", "visibleLines": 6},
     "text": {"type": "LongTextArea", "length": 32768, "visibleLines": 4},
@@ -87,7 +87,7 @@ class FieldSetup:
         if seen is None:
             return self._step_to_field(spec.name, held, names)
         if seen["type"] not in _FITTING[spec.kind]:
-            fitting = _SHAPES[spec.kind]["type"]
+            fitting = SHAPES[spec.kind]["type"]
             return SetupStep(spec.name, "by hand", f"is a {seen['type']}; name another field in its place, a {fitting}")
         if not seen["updateable"]:
             return SetupStep(spec.name, "by hand", _GRANT)
@@ -135,7 +135,7 @@ class FieldSetup:
         return self.org.call("GET", f"tooling/sobjects/CustomField/{field_id}")
 
     def _create(self, spec: FieldSpec) -> None:
-        metadata: dict[str, Any] = {"label": spec.label, "required": False, **_SHAPES[spec.kind]}
+        metadata: dict[str, Any] = {"label": spec.label, "required": False, **SHAPES[spec.kind]}
         if spec.kind == "flag":
             del metadata["required"]
         if spec.kind in ("choice", "choices"):

@@ -16,15 +16,14 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.crm.tryton_kept import Kept, find_update, read_kept
 from serving.crm.tryton_texts import DEAL_FIELDS, MAIL_FIELDS, Row, read_request, tagged, tagged_day
-from serving.errors import ConfigurationError
-from serving.settings import Settings
+from serving.settings import Settings, read_settings
 
 _PREFIX = "LOSSNLP_TRYTON_"
 _DEAL = "sale.opportunity"
@@ -63,12 +62,7 @@ def load_tryton_settings() -> TrytonSettings:
     Raises:
         ConfigurationError: Names the first variable that is missing or cannot be used, and why.
     """
-    try:
-        return TrytonSettings()
-    except ValidationError as error:
-        fault = error.errors(include_input=False, include_url=False)[0]
-        name = _PREFIX + str(fault["loc"][0]).upper()
-        raise ConfigurationError(f"{name}: {fault['msg']}.", field=name) from None
+    return read_settings(TrytonSettings, prefix=_PREFIX)
 
 
 def connect(_settings: Settings) -> TrytonCrm:

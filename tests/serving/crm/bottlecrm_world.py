@@ -10,11 +10,10 @@ from typing import Any
 import httpx2
 
 from serving.crm.bottlecrm import BottleCrm, BottleCrmSettings
-from serving.crm.protocol import Choice, Fields, FieldSpec
+from serving.crm.protocol import Fields
 from tests.serving.crm.bottlecrm_server import Server, get_server
-from tests.serving.crm.worlds import SeenDeal
+from tests.serving.crm.worlds import SPECS, SeenDeal
 
-CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
 _numbers = count(1)
 
 
@@ -51,15 +50,7 @@ class BottleCrmWorld:
     """A fresh organisation; `waits` are the seconds that the connector has waited."""
 
     keeps_fields = True
-    specs = (
-        FieldSpec("lossnlp_primary_reason", "Primary loss reason", "choice", CHOICES),
-        FieldSpec("lossnlp_contributing_reasons", "Contributing loss reasons", "choices", CHOICES),
-        FieldSpec("lossnlp_rival", "Rival", "text"),
-        FieldSpec("lossnlp_confidence", "Confidence", "number"),
-        FieldSpec("lossnlp_revisit_on", "Come back on", "date"),
-        FieldSpec("lossnlp_assessed_at", "Assessed at", "moment"),
-        FieldSpec("lossnlp_external_only", "Only outside factors", "flag"),
-    )
+    specs = SPECS
 
     def __init__(self, server: Server) -> None:
         self.url = server.url

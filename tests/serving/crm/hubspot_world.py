@@ -8,26 +8,16 @@ from contextlib import contextmanager
 import httpx2
 
 from serving.crm.hubspot import HubSpotCrm, HubSpotSettings
-from serving.crm.protocol import Choice, Fields, FieldSpec
+from serving.crm.protocol import Fields
 from tests.serving.crm.hubspot_fake import TOKEN, HubSpotFake, moments
-from tests.serving.crm.worlds import SeenDeal
-
-CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
+from tests.serving.crm.worlds import SPECS, SeenDeal
 
 
 class HubSpotWorld:
     """An account with one pipeline; `waits` are the seconds that the connector has waited."""
 
     keeps_fields = True
-    specs = (
-        FieldSpec("lossnlp_primary_reason", "Primary loss reason", "choice", CHOICES),
-        FieldSpec("lossnlp_contributing_reasons", "Contributing loss reasons", "choices", CHOICES),
-        FieldSpec("lossnlp_rival", "Rival", "text"),
-        FieldSpec("lossnlp_confidence", "Confidence", "number"),
-        FieldSpec("lossnlp_revisit_on", "Come back on", "date"),
-        FieldSpec("lossnlp_assessed_at", "Assessed at", "moment"),
-        FieldSpec("lossnlp_external_only", "Only outside factors", "flag"),
-    )
+    specs = SPECS
 
     def __init__(self) -> None:
         self.fake = HubSpotFake()

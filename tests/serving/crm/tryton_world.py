@@ -16,11 +16,10 @@ import httpx2
 from serving.crm.protocol import Choice, Fields, FieldSpec
 from serving.crm.tryton import TrytonCrm, TrytonSettings, connect_database
 from tests.serving.crm.tryton_server import DATABASE, TrytonServer, get_server
-from tests.serving.crm.worlds import SeenDeal
+from tests.serving.crm.worlds import CHOICES, SeenDeal
 
 Row = dict[str, Any]
 Act = Callable[[httpx2.Request, httpx2.BaseTransport], httpx2.Response | None]
-CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
 DEAL = "sale.opportunity"
 DEALS_GROUP = "Sale Opportunity"
 REASON = "lossnlp_primary_reason"

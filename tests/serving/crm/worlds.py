@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from serving.crm.protocol import Crm, Fields, FieldSpec
+from serving.crm.protocol import Choice, Crm, Fields, FieldSpec
+
+CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
+# One field of each kind, under our own names
+SPECS = (
+    FieldSpec("lossnlp_primary_reason", "Primary loss reason", "choice", CHOICES),
+    FieldSpec("lossnlp_contributing_reasons", "Contributing loss reasons", "choices", CHOICES),
+    FieldSpec("lossnlp_rival", "Rival", "text"),
+    FieldSpec("lossnlp_confidence", "Confidence", "number"),
+    FieldSpec("lossnlp_revisit_on", "Come back on", "date"),
+    FieldSpec("lossnlp_assessed_at", "Assessed at", "moment"),
+    FieldSpec("lossnlp_external_only", "Only outside factors", "flag"),
+)
 
 
 @dataclass(frozen=True)
