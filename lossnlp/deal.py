@@ -108,6 +108,9 @@ class Deal(Frozen):
         owner: The rep's name or id.
         account: The buying company's name.
         segment: The market segment.
+        team: The sales team.
+        region: The sales region.
+        product: What was to be sold.
     """
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
@@ -120,6 +123,9 @@ class Deal(Frozen):
     owner: Label | None = None
     account: Label | None = None
     segment: Label | None = None
+    team: Label | None = None
+    region: Label | None = None
+    product: Label | None = None
 
     @model_validator(mode="after")
     def _has_content(self) -> Deal:

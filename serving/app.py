@@ -14,7 +14,7 @@ from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
-from serving.intake import Assessor, Intake
+from serving.intake import Assessor, Intake, sampling_of
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
 from serving.openapi import describe_api
@@ -42,7 +42,9 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
-        app.state.intake = Intake(assessor or load_assessor(settings), database, metrics, crm=settings.crm)
+        app.state.intake = Intake(
+            assessor or load_assessor(settings), database, metrics, crm=settings.crm, sampling=sampling_of(settings)
+        )
         yield
         doors.database.close()
         database.close()

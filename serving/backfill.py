@@ -21,9 +21,10 @@ from serving.errors import UnknownIdError
 from serving.intake import parse_deal
 from serving.logs import describe_error
 from serving.receiver import Receiver
+from serving.review import verdicts
 from serving.tables import BatchRow, WriteBackRow
 from serving.worker import Worker
-from serving.writeback import evidence_of, plan_values
+from serving.writeback import evidence_of
 
 _log = structlog.get_logger(__name__)
 
@@ -147,10 +148,13 @@ class Backfill:
             return PlannedDeal(deal_id, silence="failed")
         with self.worker.database.reading() as session:
             row = store.get_assessment(session, taken.id)
-            answer, at = Assessment.model_validate(row.assessment), row.created_at
-            ours = outbox.find_our_values(session, deal_id, crm=self.worker.crm.name)
-        planned = plan_values(answer, assessed_at=at)
-        decision = self.worker.decide(planned, current=current, ours=ours)
+            held = verdicts.find_held_on_content(session, row)
+            answer = Assessment.model_validate(row.assessment)
+            answer = verdicts.reading_with(answer, held, self.receiver.intake.assessor.taxonomy)
+            planned = verdicts.plan_held(answer, held, assessed_at=row.created_at)
+            is_confirmed = held is not None
+            ours = outbox.find_our_values(session, deal_id, crm=self.worker.crm.name, with_confirmed=is_confirmed)
+        decision = self.worker.decide(planned, current=current, ours=ours, is_confirmed=is_confirmed)
         values = [
             PlannedValue(
                 field=name,

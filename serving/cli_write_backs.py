@@ -46,11 +46,14 @@ def plan_write_backs() -> None:
     table = Table("id", "deal", _field_column(), "in the CRM", "planned", "what happens")
     with worker.database.reading() as session:
         rows = outbox.find_due(session, crm=crm.name, at=now())
-        ours = {row.deal_id: outbox.find_our_values(session, row.deal_id, crm=crm.name) for row in rows}
+        ours = {row.id: outbox.find_ours_for(session, row) for row in rows}
     current = crm.fetch_fields([row.deal_id for row in rows])
     for row in rows:
         there = current.get(row.deal_id)
-        decision = None if there is None else worker.decide(row.planned, current=there, ours=ours[row.deal_id])
+        is_confirmed = row.verdict_id is not None
+        decision = None
+        if there is not None:
+            decision = worker.decide(row.planned, current=there, ours=ours[row.id], is_confirmed=is_confirmed)
         _add_plan(table, row, planned=worker.fields.to_crm(row.planned), current=there or {}, decision=decision)
     open_console().print(table)
 

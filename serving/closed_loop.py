@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 from serving.app import load_assessor
 from serving.crm.connect import connect_crm, read_field_map
-from serving.intake import Intake
+from serving.intake import Intake, sampling_of
 from serving.metrics import Metrics
 from serving.poller import Poller
 from serving.receiver import Receiver
@@ -74,6 +74,6 @@ def open_closed_loop(settings: Settings) -> ClosedLoop:
     assessor = load_assessor(settings)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, Intake(assessor, database, Metrics(), crm=crm.name)),
+        Receiver(database, crm, Intake(assessor, database, Metrics(), crm=crm.name, sampling=sampling_of(settings))),
         Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
     )

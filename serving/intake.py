@@ -20,9 +20,12 @@ from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
 from serving.logs import describe_error
 from serving.metrics import Metrics
+from serving.reports.losses import record_loss
+from serving.review import verdicts
+from serving.review.waiting import Sampling, open_review
+from serving.settings import Settings
 from serving.store import Database
 from serving.tables import AssessmentRow
-from serving.writeback import plan_values
 
 _TRIES = 3
 _log = structlog.get_logger(__name__)
@@ -62,6 +65,7 @@ class Intake:
         database: Where answers and write-backs are kept.
         metrics: Where deals are counted.
         crm: Name of the CRM that accepted values go to; None queues no write-back.
+        sampling: How many deals a person sees that need not be seen.
         classifying: Bounds how many deals are classified at once, one a processor: more would only take turns.
     """
 
@@ -69,6 +73,7 @@ class Intake:
     database: Database
     metrics: Metrics
     crm: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
     classifying: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(os.cpu_count() or 1), repr=False, compare=False
     )
@@ -129,9 +134,11 @@ class Intake:
         """Queues what the answer offers; one that offers nothing still has to clear what an earlier one left."""
         if self.crm is None or (batch_id and outbox.is_stopped(session, batch_id)):
             return
-        planned = plan_values(assessment, assessed_at=row.created_at)
+        held = verdicts.find_held_on_content(session, row)
+        reading = verdicts.reading_with(assessment, held, self.assessor.taxonomy)
+        planned = verdicts.plan_held(reading, held, assessed_at=row.created_at)
         if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):
-            outbox.add_write_back(session, row, crm=self.crm, planned=planned, batch_id=batch_id)
+            outbox.add_write_back(session, row, crm=self.crm, planned=planned, batch_id=batch_id, verdict=held)
 
     def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
@@ -146,9 +153,19 @@ class Intake:
     def _commit(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
+            held = verdicts.find_held_on_content(session, row)
+            reading = verdicts.reading_with(assessment, held, self.assessor.taxonomy)
+            record_loss(session, row, reading, verdict_id=held.id if held else None)
+            if held is None:
+                open_review(session, row, assessment, self.sampling)
             self._queue(session, row, assessment, batch_id=batch_id)
             session.commit()
             return _taken(row, is_new=True)
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    """Gives how many deals a person sees that need not be seen, as the installation has set it."""
+    return Sampling(settings.audit_rate, settings.agreement_rate)
 
 
 def parse_deal(request: object) -> Deal:

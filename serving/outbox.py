@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.errors import UnknownIdError
-from serving.tables import AssessmentRow, AttemptRow, BatchRow, WriteBackRow, cut_error
+from serving.review.waiting import WRITE_BACK_REFUSED, add_cause
+from serving.tables import AssessmentRow, AttemptRow, BatchRow, VerdictRow, WriteBackRow, cut_error
 from serving.writeback import Decision
 
 RETRY_AFTER_S = (60, 300, 1_800, 7_200, 21_600)
@@ -30,6 +31,7 @@ class Claim:
         deal_id: The CRM's id of the deal.
         planned: What the assessment offers, in our words.
         ours: For each field of the CRM the values that we may have left there.
+        is_confirmed: Whether it comes from a person's verdict.
     """
 
     write_back_id: int
@@ -38,13 +40,20 @@ class Claim:
     deal_id: str
     planned: Fields
     ours: dict[str, list[FieldValue]]
+    is_confirmed: bool = False
 
 
 def add_write_back(
-    session: Session, answer: AssessmentRow, *, crm: str, planned: Fields, batch_id: str | None = None
+    session: Session,
+    answer: AssessmentRow,
+    *,
+    crm: str,
+    planned: Fields,
+    batch_id: str | None = None,
+    verdict: VerdictRow | None = None,
 ) -> None:
-    """Queues the values of an answer for sending, in the unit of work that stores the answer."""
-    at = answer.created_at
+    """Queues the values of an answer for sending, in the unit of work that stores the answer, or the verdict on it."""
+    at = verdict.created_at if verdict else answer.created_at
     session.add(
         WriteBackRow(
             assessment_id=answer.id,
@@ -54,6 +63,7 @@ def add_write_back(
             due_at=at,
             created_at=at,
             batch_id=batch_id,
+            verdict_id=verdict.id if verdict else None,
         )
     )
 
@@ -98,25 +108,43 @@ def _due(crm: str, at: datetime) -> Select[WriteBackRow]:
 def _lease(session: Session, row: WriteBackRow, *, at: datetime, lease_s: float) -> Claim:
     lease = str(uuid4())
     row.state, row.lease, row.leased_until_at = "sending", lease, at + timedelta(seconds=lease_s)
-    ours = find_our_values(session, row.deal_id, crm=row.crm)
+    ours = find_ours_for(session, row)
     attempt = AttemptRow(write_back_id=row.id, after={}, started_at=at)
     session.add(attempt)
     session.flush()
-    return Claim(row.id, attempt.id, lease, row.deal_id, dict(row.planned), ours)
+    return Claim(row.id, attempt.id, lease, row.deal_id, dict(row.planned), ours, row.verdict_id is not None)
 
 
-def find_our_values(session: Session, deal_id: str, *, crm: str) -> dict[str, list[FieldValue]]:
+def find_our_values(
+    session: Session, deal_id: str, *, crm: str, with_confirmed: bool = False
+) -> dict[str, list[FieldValue]]:
     """Gives for each field the values that we may have left in the CRM.
 
     These are the last that arrived and those sent since with unknown outcome. What the CRM refused is not among them: if
     it stands there now, a person has set it.
+
+    Args:
+        session: An open session.
+        deal_id: The CRM's id of the deal.
+        crm: Name of the CRM.
+        with_confirmed: Whether values that a person's verdict has set count as ours; to a model they are a person's.
     """
-    query = select(AttemptRow).join(WriteBackRow).where(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm)
+    query = select(AttemptRow, WriteBackRow.verdict_id).join(WriteBackRow)
+    query = query.where(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm).order_by(AttemptRow.id)
     ours: dict[str, list[FieldValue]] = {}
-    for attempt in filter(_may_have_arrived, session.scalars(query.order_by(AttemptRow.id))):
+    for attempt, verdict_id in session.execute(query).all():
+        if not _may_have_arrived(attempt):
+            continue
+        is_ours = verdict_id is None or with_confirmed
         for field, value in attempt.after.items():
-            ours[field] = [value] if attempt.outcome == "sent" else [*ours.get(field, []), value]
+            before = [] if attempt.outcome == "sent" else ours.get(field, [])
+            ours[field] = [*before, value] if is_ours else before
     return ours
+
+
+def find_ours_for(session: Session, row: WriteBackRow) -> dict[str, list[FieldValue]]:
+    """Gives for each field the values that this write-back may replace as ours."""
+    return find_our_values(session, row.deal_id, crm=row.crm, with_confirmed=row.verdict_id is not None)
 
 
 def _may_have_arrived(attempt: AttemptRow) -> bool:
@@ -166,6 +194,8 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
+    if row.state == "failed":
+        add_cause(session, row.assessment_row, WRITE_BACK_REFUSED, at=at)
 
 
 def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:
@@ -181,8 +211,16 @@ def is_stopped(session: Session, batch_id: str) -> bool:
 
 def stop_batch(session: Session, batch_id: str, *, at: datetime) -> None:
     """Takes what a batch has not sent yet out of the queue; what may have arrived counts as failed, so that it can be taken back."""
-    rows = session.scalars(select(WriteBackRow).where(WriteBackRow.batch_id == batch_id, WriteBackRow.state == "due"))
-    for row in rows:
+    _stop(session, WriteBackRow.batch_id == batch_id, at=at)
+
+
+def stop_due(session: Session, deal_id: str, *, crm: str, at: datetime) -> None:
+    """Takes out of the queue what waits to be sent for a deal: a verdict says anew what is to be written."""
+    _stop(session, and_(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm), at=at)
+
+
+def _stop(session: Session, which: ColumnElement[bool], *, at: datetime) -> None:
+    for row in session.scalars(select(WriteBackRow).where(which, WriteBackRow.state == "due")):
         row.state, row.settled_at = "failed" if _find_left(row) else "undone", at
 
 

@@ -101,7 +101,7 @@ class Receiver:
         if not stated:
             return request
         with self.database.reading() as session:
-            ours = outbox.find_our_values(session, str(deal["id"]), crm=self.crm.name)
+            ours = outbox.find_our_values(session, str(deal["id"]), crm=self.crm.name, with_confirmed=True)
         if not any(stated == value for values in ours.values() for value in values):
             return request
         return request | {"deal": {name: value for name, value in deal.items() if name != "stated_reason"}}

@@ -144,7 +144,7 @@ def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessm
 
 def _deal_row(deal: Deal) -> DealRow:
     fields: dict[str, Any] = deal.model_dump(
-        include={"stated_reason", "stage", "currency", "owner", "account", "segment"}
+        include={"stated_reason", "stage", "currency", "owner", "account", "segment", "team", "region", "product"}
     )
     storable = {name: value and value.replace("\x00", "\ufffd") for name, value in fields.items()}
     return DealRow(id=deal.id, closed_on=deal.closed_at, amount=deal.amount, received_at=now(), **storable)

@@ -75,7 +75,7 @@ class Worker:
         """Gives one result a claim: reads what stands, writes down the intent, sends."""
         current = self.crm.fetch_fields([claim.deal_id for claim in claims])
         known = [claim for claim in claims if claim.deal_id in current]
-        decisions = {c.deal_id: self.decide(c.planned, current=current[c.deal_id], ours=c.ours) for c in known}
+        decisions = {c.deal_id: self._decide(c, current[c.deal_id]) for c in known}
         intended = self._record_intents(known, decisions)
         changes = [FieldChange(deal_id, d.write, before=d.before) for deal_id, d in intended.items() if d.write]
         told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
@@ -85,15 +85,27 @@ class Worker:
         results = unsent | told
         return [results.get(c.deal_id) or _unknown_result(c.deal_id, "no_result") for c in claims]
 
-    def decide(self, planned: Fields, *, current: Fields, ours: Mapping[str, list[FieldValue]]) -> Decision:
+    def _decide(self, claim: Claim, current: Fields) -> Decision:
+        return self.decide(claim.planned, current=current, ours=claim.ours, is_confirmed=claim.is_confirmed)
+
+    def decide(
+        self,
+        planned: Fields,
+        *,
+        current: Fields,
+        ours: Mapping[str, list[FieldValue]],
+        is_confirmed: bool = False,
+    ) -> Decision:
         """Gives what a write-back would do to a deal.
 
         Args:
             planned: What the assessment offers, in our words.
             current: What stands in the CRM now, in its words.
             ours: For each field of the CRM the values that we may have left there.
+            is_confirmed: Whether a person has judged the values.
         """
-        return decide(self.fields.to_crm(planned), current=current, ours=ours, rules=self.fields.rules)
+        rules = self.fields.rules.for_verdict() if is_confirmed else self.fields.rules
+        return decide(self.fields.to_crm(planned), current=current, ours=ours, rules=rules)
 
     def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
         with self.database.writing() as session:

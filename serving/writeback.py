@@ -62,10 +62,15 @@ class Decision:
     kept: Fields
 
 
-def plan_values(assessment: Assessment, *, assessed_at: datetime) -> Fields:
+def plan_values(assessment: Assessment, *, assessed_at: datetime, is_confirmed: bool = False) -> Fields:
     """Gives the CRM values that the assessment offers: one for each name in `accepted`; nothing when that is empty.
 
     With the first value go those that say where it comes from: confidence and evidence, model version, time and review state.
+
+    Args:
+        assessment: The model's, or as a person has judged it.
+        assessed_at: When the model read the deal.
+        is_confirmed: Whether a person has judged it.
     """
     values = _accepted_values(assessment) | _gap_values(assessment)
     contributing = [r.code for r in assessment.reasons if not r.primary and f"reasons.{r.code}" in assessment.accepted]
@@ -73,7 +78,10 @@ def plan_values(assessment: Assessment, *, assessed_at: datetime) -> Fields:
         values["lossnlp_contributing_reasons"] = ";".join(contributing)
     if PRIMARY_REASON in values:
         values |= _grounds(assessment)
-    return values | _provenance(assessment, assessed_at) if values else {}
+    if not values:
+        return {}
+    state = "confirmed" if is_confirmed else "waiting" if assessment.review.required else "accepted"
+    return values | _provenance(assessment, assessed_at) | {"lossnlp_review_state": state}
 
 
 def evidence_of(assessment: Assessment, name: str, fields: FieldMap) -> str:
@@ -112,7 +120,6 @@ def _provenance(assessment: Assessment, assessed_at: datetime) -> Fields:
     return {
         "lossnlp_model_version": assessment.model.version,
         "lossnlp_assessed_at": assessed_at.isoformat(timespec="seconds"),
-        "lossnlp_review_state": "waiting" if assessment.review.required else "accepted",
     }
 
 

@@ -19,7 +19,7 @@ _JOINT = ";"
 _SETS = ("lossnlp_contributing_reasons",)
 _STATES = {"gap": "Gap", "covered": "Covered", "not_mentioned": "Not mentioned"}
 _WAYS_BACK = {"open": "Open", "closed": "Closed", "unclear": "Unclear"}
-_REVIEWS = {"waiting": "Waits for a person", "accepted": "Accepted"}
+_REVIEWS = {"waiting": "Waits for a person", "accepted": "Accepted", "confirmed": "Confirmed by a person"}
 _PLAIN_FIELDS: dict[str, tuple[str, FieldKind]] = {
     "lossnlp_external_only": ("Note blames only outside factors", "flag"),
     "lossnlp_rep_buyer_conflict": ("Note and buyer differ", "flag"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -46,6 +46,13 @@ class WriteRules:
     def policy(self, name: str) -> Policy:
         """Gives when this field may be written."""
         return self.policies.get(name, "if_ours" if name in self.spoken_of else self.default)
+
+    def for_verdict(self) -> WriteRules:
+        """Gives the rules for values that a person has confirmed: a value that is exactly ours gives way to them, a person's never."""
+        policies: dict[str, Policy] = {
+            name: "if_ours" if policy == "if_empty" else policy for name, policy in self.policies.items()
+        }
+        return replace(self, policies=policies, default="never" if self.default == "never" else "if_ours")
 
     def speaks_of(self, name: str) -> str | None:
         """Gives the field that this one tells something about, EVERYTHING for all of them, None for a value of its own."""

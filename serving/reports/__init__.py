@@ -1,0 +1,1 @@
+"""What leaders learn from losses: figures, the monthly loss review, and whom to call back when."""

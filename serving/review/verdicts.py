@@ -1,0 +1,222 @@
+"""Gives and takes back verdicts: each is a new row, and what follows from it happens in the same unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from lossnlp.assessment import Assessment
+from lossnlp.taxonomy import Taxonomy
+from serving import outbox
+from serving.crm.protocol import Fields
+from serving.reports.losses import record_loss
+from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
+from serving.review.waiting import VERDICTS_DIFFER, add_cause
+from serving.store import get_assessment, now
+from serving.tables import AssessmentRow, PersonRow, ReviewRow, VerdictRow
+from serving.writeback import plan_values
+
+MOST_COMMENT_CHARS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of an assessment.
+
+    Args:
+        kind: `accept` all of it, `change` it, or `cannot_tell`.
+        labels: The values that hold; needed for `change`, not used otherwise.
+        comment: In the person's own words, at most 2,000 characters.
+        shown: What the person had before them: causes, confidences, whether the texts were there.
+        seconds: How long they looked, 0 or more.
+    """
+
+    kind: VerdictKind
+    labels: VerdictLabels | None = None
+    comment: str | None = None
+    shown: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where verdicts are given.
+
+    Args:
+        taxonomy: The labels there are.
+        crm: Name of the CRM that values go to; None writes nothing back.
+        clock: Gives the moment; tests hand in their own.
+    """
+
+    taxonomy: Taxonomy
+    crm: str | None = None
+    clock: Callable[[], datetime] = now
+
+    def give(self, session: Session, assessment_id: str, person: PersonRow, said: Said) -> VerdictRow:
+        """Gives the new verdict; the write-back is released or stopped with it. The caller commits.
+
+        Args:
+            session: An open unit of work.
+            assessment_id: The assessment that is judged.
+            person: Who judges.
+            said: What they say.
+
+        Raises:
+            UnknownIdError: No assessment has this id.
+            VerdictError: The labels are missing, the comment is too long, or a newer assessment of the deal has come.
+        """
+        row = get_assessment(session, assessment_id)
+        _require_newest(session, row)
+        assessment = Assessment.model_validate(row.assessment)
+        verdict = VerdictRow(
+            assessment_id=row.id,
+            deal_id=row.deal_id,
+            person_id=person.id,
+            kind=said.kind,
+            labels=_labels(said, assessment),
+            comment=_comment(said.comment),
+            shown=said.shown or {},
+            seconds=said.seconds,
+            created_at=self.clock(),
+        )
+        session.add(verdict)
+        session.flush()
+        self._follow(session, row, assessment, verdict=verdict)
+        self._settle_review(session, row)
+        return verdict
+
+    def undo(self, session: Session, verdict_id: int, person: PersonRow) -> VerdictRow:
+        """Gives the verdict that takes another back; what held before holds again, and the deal waits. The caller commits.
+
+        Raises:
+            VerdictError: It is not there, was taken back before or is itself an undo, or is another person's.
+        """
+        verdict = session.get(VerdictRow, verdict_id)
+        if verdict is None or verdict.kind == "undo" or _is_undone(session, verdict):
+            raise VerdictError(f"Verdict {verdict_id} is not one that holds; open the deal again to see what does.")
+        if verdict.person_id != person.id and person.role != "admin":
+            raise VerdictError("Only who gave a verdict, or an admin, takes it back; give one of your own instead.")
+        row = get_assessment(session, verdict.assessment_id)
+        _require_newest(session, row)
+        back = VerdictRow(
+            assessment_id=row.id,
+            deal_id=row.deal_id,
+            person_id=person.id,
+            kind="undo",
+            undoes_id=verdict.id,
+            shown={},
+            seconds=0.0,
+            created_at=self.clock(),
+        )
+        session.add(back)
+        session.flush()
+        self._follow(session, row, Assessment.model_validate(row.assessment), verdict=back)
+        self._settle_review(session, row)
+        return back
+
+    def _follow(self, session: Session, row: AssessmentRow, assessment: Assessment, *, verdict: VerdictRow) -> None:
+        """Makes reports and the CRM say what holds now."""
+        held = find_held(session, row.id)
+        reading = reading_with(assessment, held, self.taxonomy)
+        record_loss(session, row, reading, verdict_id=held.id if held else None)
+        if self.crm is None:
+            return
+        outbox.stop_due(session, row.deal_id, crm=self.crm, at=self.clock())
+        planned = plan_held(reading, held, assessed_at=row.created_at)
+        if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):
+            outbox.add_write_back(session, row, crm=self.crm, planned=planned, verdict=verdict)
+
+    def _settle_review(self, session: Session, row: AssessmentRow) -> None:
+        """Makes the review judged once enough people have, and waiting again where two of them differ or one took it back."""
+        review = session.scalar(select(ReviewRow).where(ReviewRow.assessment_id == row.id))
+        if review is None:
+            return
+        held = find_all_held(session, row.id)
+        review.claimed_by_id = review.claimed_until_at = None
+        people = {verdict.person_id for verdict in held}
+        if len(held) == review.wanted == 2 and held[0].labels != held[1].labels:
+            add_cause(session, row, VERDICTS_DIFFER, at=self.clock())
+        elif len(people) >= review.wanted:
+            review.state, review.judged_at = "judged", self.clock()
+        else:
+            review.state, review.judged_at = "waiting", None
+        session.flush()
+
+
+def find_all_held(session: Session, assessment_id: str) -> list[VerdictRow]:
+    """Gives the verdicts on an assessment that were not taken back, oldest first; of each person the last."""
+    back = aliased(VerdictRow)
+    undone = select(back.undoes_id).where(back.undoes_id.is_not(None), back.assessment_id == assessment_id)
+    query = select(VerdictRow).where(
+        VerdictRow.assessment_id == assessment_id, VerdictRow.kind != "undo", VerdictRow.id.not_in(undone)
+    )
+    last = {verdict.person_id: verdict for verdict in session.scalars(query.order_by(VerdictRow.id))}
+    return sorted(last.values(), key=lambda verdict: verdict.id)
+
+
+def find_held(session: Session, assessment_id: str) -> VerdictRow | None:
+    """Gives the verdict that holds: the last that was not taken back."""
+    held = find_all_held(session, assessment_id)
+    return held[-1] if held else None
+
+
+def find_held_on_content(session: Session, row: AssessmentRow) -> VerdictRow | None:
+    """Gives the verdict that holds for what an assessment was read from: a person's word outlives the model that they judged."""
+    query = select(AssessmentRow.id).join(VerdictRow, VerdictRow.assessment_id == AssessmentRow.id)
+    query = query.where(AssessmentRow.deal_id == row.deal_id, AssessmentRow.content_sha256 == row.content_sha256)
+    for assessment_id in session.scalars(query.order_by(VerdictRow.id.desc())):
+        if held := find_held(session, assessment_id):
+            return held
+    return None
+
+
+def plan_held(reading: Assessment, held: VerdictRow | None, *, assessed_at: datetime) -> Fields:
+    """Gives the CRM values to write under a verdict: none where nobody can tell, the model's accepted ones where there is no verdict.
+
+    Args:
+        reading: The assessment as it reads with the verdict.
+        held: The verdict that holds, or None.
+        assessed_at: When the model read the deal.
+    """
+    if held is not None and held.kind == "cannot_tell":
+        return {}
+    return plan_values(reading, assessed_at=assessed_at, is_confirmed=held is not None)
+
+
+def reading_with(assessment: Assessment, held: VerdictRow | None, taxonomy: Taxonomy) -> Assessment:
+    """Gives the assessment as it reads with the verdict that holds; as it came where none does or it gives no values."""
+    if held is None or held.labels is None:
+        return assessment
+    return judged_assessment(assessment, VerdictLabels.model_validate(held.labels), taxonomy)
+
+
+def _labels(said: Said, assessment: Assessment) -> dict[str, Any] | None:
+    if said.kind == "cannot_tell":
+        return None
+    labels = labels_of(assessment) if said.kind == "accept" else said.labels
+    if labels is None:
+        raise VerdictError("A changed verdict names the values that hold.", field="labels")
+    return labels.model_dump(mode="json")
+
+
+def _comment(comment: str | None) -> str | None:
+    text = (comment or "").replace("\x00", "").strip()
+    if len(text) > MOST_COMMENT_CHARS:
+        raise VerdictError(f"A comment has at most {MOST_COMMENT_CHARS:,} characters; shorten it.", field="comment")
+    return text or None
+
+
+def _is_undone(session: Session, verdict: VerdictRow) -> bool:
+    return session.scalar(select(VerdictRow.id).where(VerdictRow.undoes_id == verdict.id)) is not None
+
+
+def _require_newest(session: Session, row: AssessmentRow) -> None:
+    """Passes for the newest assessment of its deal: an older one is not what would be written."""
+    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
+    if session.scalar(newest) != row.created_at:
+        raise VerdictError("The deal has been assessed anew since; open it again and judge that.")

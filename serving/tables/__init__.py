@@ -1,0 +1,52 @@
+"""The tables.
+
+No text of a deal is stored, unless an installation switches on that it is kept encrypted. Of its documents only a digest is
+kept, and in the assessment and in verdicts the short stretches that they quote as evidence; whoever deletes those has deleted
+all that was kept of the words. The deal's own fields stay beside it as last received, and of the CRM's fields the values that
+a write-back replaced or left alone.
+"""
+
+from serving.tables.base import Table, UtcDateTime, cut_error
+from serving.tables.deals import ApiKeyRow, AssessmentRow, DealRow
+from serving.tables.loop import AttemptRow, BatchRow, InboxRow, PollRow, WriteBackRow
+from serving.tables.people import PersonRow, SessionRow
+from serving.tables.reports import (
+    InterviewRow,
+    LossElementRow,
+    LossReasonRow,
+    LossRivalRow,
+    LossRow,
+    ReopenedRow,
+    StoryConsentRow,
+    WinbackNoticeRow,
+)
+from serving.tables.review import ReviewCauseRow, ReviewRow, SavedFilterRow, SealedTextRow, VerdictRow
+
+__all__ = [
+    "ApiKeyRow",
+    "AssessmentRow",
+    "AttemptRow",
+    "BatchRow",
+    "DealRow",
+    "InboxRow",
+    "InterviewRow",
+    "LossElementRow",
+    "LossReasonRow",
+    "LossRivalRow",
+    "LossRow",
+    "PersonRow",
+    "PollRow",
+    "ReopenedRow",
+    "ReviewCauseRow",
+    "ReviewRow",
+    "SavedFilterRow",
+    "SealedTextRow",
+    "SessionRow",
+    "StoryConsentRow",
+    "Table",
+    "UtcDateTime",
+    "VerdictRow",
+    "WinbackNoticeRow",
+    "WriteBackRow",
+    "cut_error",
+]
