@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check bench clean
+.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check learning-curve label-errors bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ compare: $(VENV)/.dev  ## measure the shipped bundle beside simpler peers; GOLD=
 
 corpus-check: $(VENV)/.dev  ## check the training corpus
 	$(BIN)/python -m training.corpus_check
+
+learning-curve: $(VENV)/.dev  ## replay a labelling history: what teaches most, by lot, oldest first; VERDICTS="--verdicts file" for your own
+	$(BIN)/python -m training.learning_curve $(VERDICTS)
+
+label-errors: $(VENV)/.dev  ## list labels that are likely wrong; VERDICTS="--verdicts file" to look through your own too
+	$(BIN)/python -m training.label_errors $(VERDICTS)
 
 bench: $(VENV)/.dev  ## measure speed and memory against named peers
 	$(BIN)/python benchmarks/note_latency.py

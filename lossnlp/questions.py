@@ -91,13 +91,17 @@ def _worth(of_reason: Sequence[str], of_stage: Sequence[str]) -> Counter[str]:
     return worth
 
 
+def find_stage_group(stage: str | None) -> str | None:
+    """Gives whether a stage is `early`, `middle` or `late`, as far as its name in the CRM's words tells; None where it does not."""
+    name = (stage or "").casefold()
+    groups = _guide().stages.items()
+    return next((code for code, group in groups if re.search(rf"\b(?:{'|'.join(group.words)})", name)), None)
+
+
 def _stage_elements(stage: str | None) -> tuple[str, ...]:
     """Gives the elements that count most at a stage, as far as its name tells."""
-    name = (stage or "").casefold()
-    for group in _guide().stages.values():
-        if re.search(rf"\b(?:{'|'.join(group.words)})", name):
-            return group.elements
-    return ()
+    group = find_stage_group(stage)
+    return () if group is None else _guide().stages[group].elements
 
 
 @cache

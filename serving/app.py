@@ -14,11 +14,13 @@ from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
-from serving.intake import Assessor, Intake, sampling_of
+from serving.intake import Assessor, open_intake
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
 from serving.openapi import describe_api
+from serving.page_routes import add_pages
 from serving.problems import add_problem_handlers
+from serving.reports.winbacks import open_winbacks
 from serving.schema import require_current_schema
 from serving.settings import Settings
 from serving.store import Database
@@ -42,9 +44,8 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
-        app.state.intake = Intake(
-            assessor or load_assessor(settings), database, metrics, crm=settings.crm, sampling=sampling_of(settings)
-        )
+        app.state.intake = open_intake(settings, assessor or load_assessor(settings), database, metrics)
+        open_winbacks(app.state.intake.assessor.taxonomy)  # a windows file that cannot be used ends here
         yield
         doors.database.close()
         database.close()
@@ -66,6 +67,7 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     app.include_router(flat.v1)
     app.include_router(openapi_30.router)
     app.include_router(door_routes.routes)
+    add_pages(app, settings, database)
     app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
     return app
 

@@ -7,10 +7,12 @@ from threading import Event, Thread
 
 from serving.app import load_assessor
 from serving.crm.connect import connect_crm, read_field_map
-from serving.intake import Intake, sampling_of
+from serving.intake import open_intake
 from serving.metrics import Metrics
 from serving.poller import Poller
 from serving.receiver import Receiver
+from serving.reports.winback_notices import Reminders
+from serving.reports.winback_reminders import open_reminders
 from serving.schema import open_database
 from serving.settings import Settings
 from serving.worker import Worker
@@ -26,11 +28,13 @@ class ClosedLoop:
         poller: Finds lost deals.
         receiver: Fetches and assesses those found or told of.
         worker: Sends what was accepted.
+        reminders: Tells once a day whom to call back.
     """
 
     poller: Poller
     receiver: Receiver
     worker: Worker
+    reminders: Reminders
 
     def run_once(self, *, poll: bool = True) -> None:
         """Does what is due now; what waits for a later try is left.
@@ -53,7 +57,9 @@ class ClosedLoop:
             stop: Ends the loops.
             poll_every_s: Time between two polls, in seconds; None never polls.
         """
-        loops = [Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker)]
+        loops = [
+            Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker, self.reminders)
+        ]
         if poll_every_s is not None:
             loops.append(Thread(target=self.poller.run, args=(stop,), kwargs={"every_s": poll_every_s}, daemon=True))
         for loop in loops:
@@ -74,6 +80,7 @@ def open_closed_loop(settings: Settings) -> ClosedLoop:
     assessor = load_assessor(settings)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, Intake(assessor, database, Metrics(), crm=crm.name, sampling=sampling_of(settings))),
+        Receiver(database, crm, open_intake(settings, assessor, database, Metrics()).for_crm(crm.name)),
         Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
+        open_reminders(settings, database, crm=crm, taxonomy=assessor.taxonomy),
     )

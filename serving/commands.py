@@ -14,11 +14,14 @@ from serving.auth import key_digest, new_key, read_or_make_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
+from serving.cli_verdicts import verdicts
+from serving.cli_winbacks import winbacks
 from serving.cli_write_backs import write_backs
 from serving.closed_loop import open_closed_loop
 from serving.crm import demo
 from serving.demo import run_demo
 from serving.logs import configure_logs
+from serving.people.cli_people import people
 from serving.schema import migrate, open_database
 from serving.server import open_port, serve
 from serving.settings import Settings, load_settings
@@ -30,6 +33,9 @@ keys = typer.Typer(help="Make, revoke and list API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(write_backs, name="write-backs")
 app.add_typer(crm, name="crm")
+app.add_typer(people, name="people")
+app.add_typer(winbacks, name="winbacks")
+app.add_typer(verdicts, name="verdicts")
 app.command("record")(show_record)
 app.command("backfill")(run_backfill)
 

@@ -21,6 +21,7 @@ from serving.crm.connect import connect_crm
 from serving.crm.protocol import fetch_all_lost
 from serving.demo_report import LABEL_WIDTH, Walked, print_conflict, print_summary, print_table
 from serving.errors import ConfigurationError
+from serving.people.first_person import DEMO_EMAIL, PASSWORD_FILE, make_demo_person
 from serving.schema import open_database
 from serving.server import open_port, serving_beside
 from serving.settings import Settings
@@ -43,7 +44,9 @@ def run_demo(settings: Settings, *, url: str | None, address: tuple[str, int], k
     Raises:
         ConfigurationError: The port is taken, or the service does not answer as it should.
     """
-    worker = Worker(open_database(settings.database_url), connect_crm(settings))
+    database = open_database(settings.database_url)
+    worker = Worker(database, connect_crm(settings))
+    make_demo_person(database, settings.var_dir)
     with _service(settings, url=url, address=address) as base_url, _client(settings, base_url) as client:
         requests = list(fetch_all_lost(worker.crm))
         ids = [_send(client, request) for request in _with_progress(requests)]
@@ -115,7 +118,9 @@ def _print_next_steps(console: Console, base_url: str, *, settings: Settings, is
     key = "$LOSSNLP_API_KEY" if os.environ.get("LOSSNLP_API_KEY") else f"$(cat {settings.var_dir / KEY_FILE})"
     note = '{"id": "mine-1", "text": "Lost to Acme on price, they came in 30% lower.", "closed_at": "2026-11-20"}'
     command = f"LOSSNLP_CRM=demo {_own_command()} write-backs"
+    password = settings.var_dir / PASSWORD_FILE
     lines = {
+        "Open the pages": f"{base_url}/ as {DEMO_EMAIL}; the password stands in {password}",
         "Read the API": f"{base_url}/docs",
         "Try a note": f'curl -s {base_url}/v1/assessments -H "Authorization: Bearer {key}" '
         f"-H 'Content-Type: application/json' -d '{note}'",

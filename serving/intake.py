@@ -22,6 +22,7 @@ from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.reports.losses import record_loss
 from serving.review import verdicts
+from serving.review.seal import Seal, keep_sealed, open_seal
 from serving.review.waiting import Sampling, open_review
 from serving.settings import Settings
 from serving.store import Database
@@ -66,6 +67,7 @@ class Intake:
         metrics: Where deals are counted.
         crm: Name of the CRM that accepted values go to; None queues no write-back.
         sampling: How many deals a person sees that need not be seen.
+        seal: Encrypts the documents that are kept; None keeps none.
         classifying: Bounds how many deals are classified at once, one a processor: more would only take turns.
     """
 
@@ -74,6 +76,7 @@ class Intake:
     metrics: Metrics
     crm: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    seal: Seal | None = None
     classifying: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(os.cpu_count() or 1), repr=False, compare=False
     )
@@ -158,14 +161,21 @@ class Intake:
             record_loss(session, row, reading, verdict_id=held.id if held else None)
             if held is None:
                 open_review(session, row, assessment, self.sampling)
+            if self.seal is not None:
+                keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, assessment, batch_id=batch_id)
             session.commit()
             return _taken(row, is_new=True)
 
 
-def sampling_of(settings: Settings) -> Sampling:
-    """Gives how many deals a person sees that need not be seen, as the installation has set it."""
-    return Sampling(settings.audit_rate, settings.agreement_rate)
+def open_intake(settings: Settings, assessor: Assessor, database: Database, metrics: Metrics) -> Intake:
+    """Gives the intake as the installation has set it: its CRM, its samples, whether texts are kept.
+
+    Raises:
+        ConfigurationError: A key for the texts cannot be used.
+    """
+    sampling = Sampling(settings.audit_rate, settings.agreement_rate)
+    return Intake(assessor, database, metrics, crm=settings.crm, sampling=sampling, seal=open_seal(settings))
 
 
 def parse_deal(request: object) -> Deal:

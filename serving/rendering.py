@@ -17,6 +17,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+NOTHING = "\u2013"  # what stands where there is nothing to show
 _HEADERS = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 
 
@@ -42,21 +43,23 @@ def render_page(
         status: HTTP status.
         values: What the template shows.
     """
-    shown = page_environment().get_template(template).render(
-        viewer=viewer, path=request.url.path, is_part="hx-request" in request.headers, **values
+    shown = (
+        page_environment()
+        .get_template(template)
+        .render(viewer=viewer, path=request.url.path, is_part="hx-request" in request.headers, **values)
     )
     return HTMLResponse(shown, status, headers=_HEADERS)
 
 
 def percent(share: float | None, digits: int = 0) -> str:
     """Gives a share between 0 and 1 as per cent; a dash for None."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return NOTHING if share is None else f"{100 * share:.{digits}f} %"
 
 
 def money(amount: float | None, currency: str | None = None) -> str:
     """Gives an amount for people: thousands and millions rounded; a dash for None."""
     if amount is None:
-        return "–"
+        return NOTHING
     for size, mark in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
         if abs(amount) >= size:
             return f"{amount / size:.3g}{mark} {currency or ''}".rstrip()
@@ -65,11 +68,11 @@ def money(amount: float | None, currency: str | None = None) -> str:
 
 def day(moment: date | datetime | None) -> str:
     """Gives a day as YYYY-MM-DD; a dash for None."""
-    return "–" if moment is None else f"{moment:%Y-%m-%d}"
+    return NOTHING if moment is None else f"{moment:%Y-%m-%d}"
 
 
 def said(value: object) -> str:
     """Gives a value as people read it: yes, no, a dash for nothing."""
     if value is None:
-        return "–"
+        return NOTHING
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         poll_every_s: Time from the end of one poll to the start of the next, in seconds, at least 1.
         audit_rate: Share of the deals that need no person and are put before one all the same, 0 to 1.
         agreement_rate: Share of the reviews that two people judge apart from each other, 0 to 1.
+        text_keys: Fernet keys that the documents of assessed deals are kept encrypted with, newest first, commas between them; None
+            keeps no text.
+        label_errors: File that `python -m training.label_errors` has written, for the page of labels that are likely wrong; None
+            shows none.
         max_body_bytes: Largest accepted request body, in bytes.
         max_batch_items: Most deals in one batch request.
         log_level: Least severe level that is logged.
@@ -67,6 +71,8 @@ class Settings(BaseSettings):
     poll_every_s: float = Field(default=300.0, ge=1)
     audit_rate: float = Field(default=0.02, ge=0, le=1)
     agreement_rate: float = Field(default=0.1, ge=0, le=1)
+    text_keys: SecretStr | None = None
+    label_errors: Path | None = None
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -45,10 +45,10 @@ class Baseline:
     def __init__(self, deals: Sequence[LabelledDeal], taxonomy: Taxonomy) -> None:
         self.taxonomy = taxonomy
         self._codes, self._elements = taxonomy.codes, taxonomy.element_codes
-        self._features = _features()
+        self._features = make_features()
         seen = self._features.fit_transform([text_of(labelled.deal) for labelled in deals])
         labels = [labelled.labels for labelled in deals]
-        self._primary = _chooser().fit(seen, [label.primary for label in labels])
+        self._primary = make_chooser().fit(seen, [label.primary for label in labels])
         self._reasons = _many(seen, [[code in label.reasons for code in self._codes] for label in labels])
         self._states = {
             state: _many(seen, [[label.meddpicc.get(code) == state for code in self._elements] for label in labels])
@@ -141,13 +141,15 @@ def _phrases(deal: Deal) -> Iterator[Evidence]:
                 yield Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
 
 
-def _features() -> FeatureUnion:
+def make_features() -> FeatureUnion:
+    """Gives the bag of words and of characters that every model here reads."""
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2)
     characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5), min_df=3)
     return FeatureUnion([("words", words), ("characters", characters)])
 
 
-def _chooser() -> OneVsRestClassifier:
+def make_chooser() -> OneVsRestClassifier:
+    """Gives a model that chooses one of many labels, each against the rest."""
     return OneVsRestClassifier(_separator())
 
 
@@ -157,7 +159,7 @@ def _separator() -> LogisticRegression:
 
 def _many(seen: NDArray[np.floating], gold: Sequence[Sequence[bool]]) -> list[ClassifierMixin]:
     """Gives one yes-or-no model for each column of gold."""
-    return [_fit(_separator(), seen, column) for column in zip(*gold, strict=True)]
+    return [fit_model(_separator(), seen, column) for column in zip(*gold, strict=True)]
 
 
 def _fit_known(seen: NDArray[np.floating], labels: Sequence[Labels], name: str) -> ClassifierMixin:
@@ -166,10 +168,10 @@ def _fit_known(seen: NDArray[np.floating], labels: Sequence[Labels], name: str) 
     known = [row for row, value in enumerate(values) if value not in (None, "na")]
     if not known:
         return DummyClassifier(strategy="constant", constant=_DEFAULTS[name]).fit(seen, [_DEFAULTS[name]] * len(values))
-    return _fit(_chooser(), seen[known], [values[row] for row in known])
+    return fit_model(make_chooser(), seen[known], [values[row] for row in known])
 
 
-def _fit(model: ClassifierMixin, seen: NDArray[np.floating], gold: Sequence[object]) -> ClassifierMixin:
+def fit_model(model: ClassifierMixin, seen: NDArray[np.floating], gold: Sequence[object]) -> ClassifierMixin:
     """Gives the model fitted, or one that always says the same where gold does."""
     return (model if len(set(gold)) > 1 else DummyClassifier(strategy="most_frequent")).fit(seen, list(gold))
 

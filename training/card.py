@@ -20,7 +20,7 @@ profile, attribution, win-back, rivals and evidence. Meant for learning from los
 - Encoder it began from: `{encoder}`, {layers}
 - Weights as stored: {quantization}; windows of {max_tokens} tokens
 - Labels: taxonomy version {taxonomy}
-- Made at: {made_at}; corpus {corpus} ({learned} deals learned from, {held_out} held out for calibration and evaluation)
+- Made at: {made_at}; corpus {corpus} ({learned} deals learned from, {held_out} held out for calibration and evaluation{verdicts})
 """
 _PICTURES = f"""## How far confidence can be trusted
 
@@ -47,12 +47,14 @@ class RunRecord:
         learned: Deals learned from.
         held_out: Deals held out.
         baseline: The baseline's figures on the same deals.
+        verdicts: How many of both were judged by people at work.
     """
 
     config: TrainConfig
     learned: int
     held_out: int
     baseline: Mapping[str, float]
+    verdicts: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def write_card(
         corpus=manifest.corpus,
         learned=record.learned,
         held_out=record.held_out,
+        verdicts=f"; {record.verdicts} of them are verdicts of people at work" if record.verdicts else "",
     )
     parts = [head, _figures(measured.figures, record.baseline), _PICTURES]
     parts += [_behaviour(measured.behaviour)] if measured.behaviour else []

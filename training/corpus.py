@@ -64,10 +64,10 @@ class LabelledDeal:
     Args:
         deal: The request.
         labels: Labels of the deal as a whole.
-        note: Labels of the rep note alone, where it has one.
-        buyer: Labels of the buyer's words alone, where it has some.
+        note: Labels of the rep note alone, where it has one; None where it has one and nobody labelled it alone.
+        buyer: The same for the buyer's words.
         speakers: True roles of the speakers.
-        meta: Writer's remarks: industry, style, pair.
+        meta: Writer's remarks: industry, style, pair; of a verdict its account, kind and day.
         batch: Name of the file it came from.
     """
 
@@ -91,9 +91,9 @@ class LabelledDeal:
 
     @property
     def group(self) -> str:
-        """What must stay on one side of a split: the hard pair it belongs to, else the deal itself."""
-        pair = self.meta.get("pair")
-        return f"{self.batch}:{pair}" if pair else self.deal.id
+        """What must stay on one side of a split: the hard pair or the account it belongs to, else the deal itself."""
+        shared = self.meta.get("pair") or self.meta.get("account")
+        return f"{self.batch}:{shared}" if shared else self.deal.id
 
 
 def is_note(document: Document) -> bool:

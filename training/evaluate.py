@@ -20,7 +20,7 @@ from training.behaviour import check_behaviour, is_checkable, read_behaviour
 from training.calibrate import ReadDealGold, calibrate, judge
 from training.card import Measured, RunRecord, write_card
 from training.config import TrainConfig
-from training.corpus import LabelledDeal, corpus_digest, corpus_files
+from training.corpus import LabelledDeal, corpus_files
 from training.material import corpus_material
 from training.metrics import Judged, evaluate
 from training.pictures import write_pictures
@@ -57,7 +57,7 @@ def by_group(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
     """Gives assessments by the kind of their deals' documents; groups without any are left out."""
     groups = {
         "all": list(judged),
-        "notes": [one for one in judged if one.gold.buyer is None],
+        "notes": [one for one in judged if one.gold.note is not None and one.gold.buyer is None],
         "statements": [one for one in judged if one.gold.note is None and not one.gold.has_calls],
         "calls and mails": [one for one in judged if one.gold.has_calls],
     }
@@ -79,6 +79,7 @@ def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord
         "baseline": record.baseline,
         "settings": record.config.model_dump(),
         "learned": record.learned,
+        "verdicts": record.verdicts,
     }
     bundle.path("metrics.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     write_pictures(bundle.folder, groups)
@@ -90,27 +91,30 @@ def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord
     return figures
 
 
-def evaluate_bundle(folder: Path, corpus: Sequence[Path]) -> Figures:
+def evaluate_bundle(folder: Path, corpus: Sequence[Path], verdicts: Path | None = None) -> Figures:
     """Measures a bundle again on the deals that its run held out, writes what `write_evaluation` writes and gives the figures.
 
     Args:
         folder: The bundle; its `metrics.json` names the settings it was trained with.
         corpus: The labelled files it was trained from.
+        verdicts: The file of verdicts that it was trained from beside them, where there was one.
 
     Raises:
         LossNlpError: The bundle or the corpus is unusable.
     """
     bundle = read_bundle(folder)
     config, learned = _run_of(bundle)
-    if corpus_digest(corpus) != bundle.manifest.corpus:
+    material = corpus_material(corpus, config, verdicts)
+    if material.digest != bundle.manifest.corpus:
         log.warning(
             "these are not the labelled files the bundle was trained from: held-out deals may have been learned"
         )
-    material = corpus_material(corpus, config)
     classifier = LossClassifier(bundle)
     judged = judge_crosswise(classifier, read_gold(classifier, material.held_out), target=config.target_precision)
     baseline = Baseline(material.learn, material.taxonomy).evaluate(material.held_out)
-    record = RunRecord(config, learned or len(material.learn), len(material.held_out), baseline)
+    record = RunRecord(
+        config, learned or len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts
+    )
     return write_evaluation(bundle, judged, record)
 
 
@@ -129,9 +133,11 @@ def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m training.evaluate", description=main.__doc__)
     ask.add_argument("--bundle", type=Path, default=None, help="bundle folder; default: the shipped one")
     ask.add_argument("--corpus", type=Path, nargs="*", help="labelled JSON-lines files; default: training/corpus")
+    ask.add_argument("--verdicts", type=Path, help="file of verdicts that the bundle was trained from too")
     asked = ask.parse_args()
     try:
-        figures = evaluate_bundle(asked.bundle or find_default_bundle(), asked.corpus or corpus_files())
+        corpus = asked.corpus or corpus_files()
+        figures = evaluate_bundle(asked.bundle or find_default_bundle(), corpus, asked.verdicts)
     except LossNlpError as error:
         sys.exit(f"training.evaluate: {error.message}")
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")

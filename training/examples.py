@@ -112,11 +112,11 @@ class ExampleMaker:
 
     def _views(self, labelled: LabelledDeal, places: _TokenPlaces) -> Iterator[View]:
         kinds = np.array([segment.kind == "rep_note" for segment in places.segments])
-        both = labelled.note is not None and labelled.buyer is not None
+        is_whole = (labelled.note is None) == (labelled.buyer is None)
         for labels, members, sources in (
             (labelled.note, np.flatnonzero(kinds), (True, False)),
             (labelled.buyer, np.flatnonzero(~kinds), (False, True)),
-            (labelled.labels if both else None, np.arange(len(kinds)), (True, True)),
+            (labelled.labels if is_whole else None, np.arange(len(kinds)), (True, True)),
         ):
             if labels is not None and len(members):
                 yield View(

@@ -17,6 +17,7 @@ from lossnlp.errors import InvalidDealError
 from lossnlp.taxonomy import NO_CAUSE, Group, LossReason, Taxonomy, get_default_taxonomy, read_taxonomy
 from training.config import TrainConfig
 from training.corpus import CorpusError, LabelledDeal, corpus_digest, labelled_deal, read_corpus, split_held_out
+from training.verdict_file import read_verdicts
 
 TEXT_COLUMNS = ("text", "utterance", "sentence", "query", "snippet", "transcript", "note")
 LABEL_COLUMNS = ("labels", "label", "intents", "intent", "category")
@@ -37,6 +38,7 @@ class Material:
         test: Deals that a published split keeps for testing alone; often none.
         taxonomy: The labels.
         digest: Hash of the files.
+        verdicts: How many of the deals were judged by people at work, rather than written for the corpus.
     """
 
     learn: list[LabelledDeal]
@@ -44,22 +46,27 @@ class Material:
     test: list[LabelledDeal]
     taxonomy: Taxonomy
     digest: str
+    verdicts: int = 0
 
 
-def corpus_material(paths: Sequence[Path], config: TrainConfig) -> Material:
-    """Gives the corpus, split; the same for the same files and settings.
+def corpus_material(paths: Sequence[Path], config: TrainConfig, verdicts: Path | None = None) -> Material:
+    """Gives the corpus, and the verdicts beside it, split; the same for the same files and settings.
 
     Args:
         paths: Labelled files.
-        config: `seed`, `held_out` and `deals` choose.
+        config: `seed`, `held_out` and `deals` choose; verdicts are all used.
+        verdicts: File of exported verdicts; all deals of an account come to one side of the split.
 
     Raises:
         CorpusError: A line that cannot be read.
     """
     deals = read_corpus(paths)
+    judged = read_verdicts(verdicts) if verdicts else []
     random.Random(config.seed).shuffle(deals)
-    learn, held_out = split_held_out(deals[: config.deals or None], share=config.held_out, seed=config.seed)
-    return Material(learn, held_out, [], get_default_taxonomy(), corpus_digest(paths))
+    used = [*deals[: config.deals or None], *judged]
+    learn, held_out = split_held_out(used, share=config.held_out, seed=config.seed)
+    digest = corpus_digest([*paths, *([verdicts] if verdicts else [])])
+    return Material(learn, held_out, [], get_default_taxonomy(), digest, verdicts=len(judged))
 
 
 def folder_material(folder: Path, taxonomy: Path | None, config: TrainConfig) -> Material:

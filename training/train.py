@@ -86,8 +86,9 @@ def run(
         LossNlpError: The encoder is unusable.
     """
     _seed(config.seed)
-    log.info("%d deals to learn from, %d held out", len(material.learn), len(material.held_out))
-    tags = {"corpus": material.digest, "taxonomy": material.taxonomy.version}
+    counted = (len(material.learn), len(material.held_out), material.verdicts)
+    log.info("%d deals to learn from, %d held out; %d of them verdicts", *counted)
+    tags = {"corpus": material.digest, "taxonomy": material.taxonomy.version, "verdicts": str(material.verdicts)}
     with registry.recorded_run(config, tags=tags) if record else _unrecorded():
         beside = _baseline(material) if baseline else {}
         start = _smoke_start() if smoke else _start(config)
@@ -154,7 +155,7 @@ def _measured(config: TrainConfig, material: Material, places: Places, baseline:
     judged = judge_crosswise(classifier, read, target=config.target_precision)
     write_calibration(places.bundle, calibrate(classifier, read, target_precision=config.target_precision))
     _sign(config, material, places)
-    record = RunRecord(config, len(material.learn), len(material.held_out), baseline)
+    record = RunRecord(config, len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts)
     figures = write_evaluation(read_bundle(places.bundle), judged, record)
     return figures | _tested(places, material)
 
@@ -197,6 +198,9 @@ def _arguments() -> argparse.Namespace:
     ask.add_argument("--seed", type=int, default=TrainConfig().seed)
     ask.add_argument("--corpus", type=Path, nargs="*", help="labelled JSON-lines files; default: training/corpus")
     ask.add_argument(
+        "--verdicts", type=Path, help="file of `lossnlp-serve verdicts export` to learn from beside the corpus"
+    )
+    ask.add_argument(
         "--data", type=Path, help="folder of any labelled texts (JSON lines or CSV) to use instead of the corpus"
     )
     ask.add_argument("--taxonomy", type=Path, help="YAML file of the labels in --data; default: the labels found there")
@@ -219,6 +223,8 @@ def main() -> None:
     """Runs a training with the settings of the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     asked = _arguments()
+    if asked.data and asked.verdicts:
+        sys.exit("training.train: verdicts stand beside the corpus, not beside --data; leave one of them out.")
     config = TrainConfig(
         encoder=asked.encoder,
         layers=asked.layers,
@@ -232,7 +238,7 @@ def main() -> None:
         material = (
             folder_material(asked.data, asked.taxonomy, config)
             if asked.data
-            else corpus_material(asked.corpus or corpus_files(), config)
+            else corpus_material(asked.corpus or corpus_files(), config, asked.verdicts)
         )
         started = time.monotonic()
         figures = run(config, material, places, smoke=asked.smoke, record=not asked.no_record)

@@ -11,10 +11,22 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from serving.crm.protocol import Choice, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
+from serving.crm.protocol import (
+    Choice,
+    CrmError,
+    FieldChange,
+    Fields,
+    FieldSpec,
+    FieldValue,
+    LostPage,
+    SendResult,
+    SetupStep,
+)
+from serving.crm.tasks import marked_subject
 from serving.settings import Settings
 
 STATE_FILE = "demo-crm.json"
+TASKS_FILE = "demo-crm-tasks.jsonl"
 SELLER = "Ovelia"
 _PAGE = 10
 
@@ -42,6 +54,7 @@ class DemoCrm:
         self._state_path = state_path
         self._fields: dict[str, Fields] = {deal["deal"]["id"]: deal.get("crm_fields", {}) for deal in self._deals}
         self._lock = Lock()
+        self.tasks: list[dict[str, str]] = []
 
     def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
         """Gives the ids of the demo deals, oldest first, a page at a time."""
@@ -89,6 +102,22 @@ class DemoCrm:
             choices = (*(had.choices if had else ()), *_missing(field, had))
             self._specs[field.name] = replace(field, choices=choices)
         return steps
+
+    def add_task(self, deal_id: str, due_on: date, *, subject: str, text: str) -> str:
+        """Gives the number of a new task on a deal; tasks stand in a file beside the fields.
+
+        Raises:
+            CrmError: The demo does not hold the deal.
+        """
+        with self._lock:
+            if deal_id not in self._read_fields():
+                raise CrmError("The demo does not hold this deal.")
+            task = {"deal_id": deal_id, "due_on": f"{due_on}", "subject": marked_subject(subject), "text": text}
+            self.tasks.append(task)
+            if self._state_path is not None:
+                with self._state_path.with_name(TASKS_FILE).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(task) + "\n")
+            return str(len(self.tasks))
 
     def add_deal(self, request: dict[str, Any]) -> None:
         """Takes a lost deal in, as a request."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from threading import Lock
 from typing import Any
 
@@ -23,6 +23,7 @@ from serving.crm.hubspot_fields import (
     plan_step,
     to_hubspot,
 )
+from serving.crm.hubspot_tasks import new_task
 from serving.crm.hubspot_texts import ACTIVITY_PROPERTIES, DEAL_PROPERTIES, Properties, read_request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.settings import Names, Settings, read_settings
@@ -201,6 +202,14 @@ class HubSpotCrm:
                 self.http.call("PATCH", f"{self._property_path()}/{spec.name}", request)
         self._defined = None
         return steps
+
+    def add_task(self, deal_id: str, due_on: date, *, subject: str, text: str) -> str:
+        """Gives the id of a new task on a deal; the token then also needs the scope crm.objects.contacts.write."""
+        deal = self._read("deals", [deal_id], ["hubspot_owner_id"]).get(deal_id)
+        if deal is None:
+            raise CrmError("HubSpot does not hold this deal.")
+        task = new_task(deal_id, due_on, subject=subject, text=text, owner=deal.get("hubspot_owner_id"))
+        return str(self.http.call("POST", self._objects("tasks"), Request(task), repeat="undone")["id"])
 
     def _send(self, batch: Sequence[FieldChange], properties: Mapping[str, Property]) -> list[SendResult]:
         inputs = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
@@ -32,6 +32,7 @@ from serving.crm.salesforce_org import (
     warn_of_usage,
 )
 from serving.crm.salesforce_setup import FieldSetup
+from serving.crm.salesforce_tasks import add_task
 from serving.crm.salesforce_texts import EVENT_FIELDS, MAIL_FIELDS, TASK_FIELDS, documents
 from serving.crm.salesforce_values import is_shared_fault, read_fields, read_result, to_record
 from serving.settings import Settings, read_settings
@@ -198,6 +199,16 @@ class Salesforce:
             CrmError: The CRM cannot be read, or refuses a field.
         """
         return self._setup.apply(fields)
+
+    def add_task(self, deal_id: str, due_on: date, *, subject: str, text: str) -> str:
+        """Gives the id of a new task on a deal.
+
+        Raises:
+            CrmError: The org does not hold the deal, or refuses the task.
+        """
+        if not _ID.fullmatch(deal_id):
+            raise CrmError(f"{NAME} does not hold this deal.")
+        return add_task(self.org, deal_id, due_on, subject=subject, text=text)
 
     def _with_texts(self, deals: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
         """Gives the deals as requests; of tasks and events also those that Salesforce has archived."""

@@ -45,10 +45,9 @@ def salesforce_files(taxonomy: Taxonomy, operation: FlatOperation) -> dict[str, 
     """
     words = salesforce_words(taxonomy)
     specs = FieldMap(taxonomy, words).specs()
-    _require_fit(specs)
     names = [spec.name for spec in specs]
     source = {
-        **{f"objects/Opportunity/fields/{spec.name}.field-meta.xml": _field(spec) for spec in specs},
+        **field_files(specs),
         "permissionsets/Lossnlp.permissionset-meta.xml": _field_access(names),
         "permissionsets/Lossnlp_Callout.permissionset-meta.xml": _callout_access(),
         f"externalCredentials/{SERVICE}.externalCredential-meta.xml": _external_credential(),
@@ -63,6 +62,16 @@ def salesforce_files(taxonomy: Taxonomy, operation: FlatOperation) -> dict[str, 
         "words.yaml": _words_file(words),
         **{f"{_SOURCE}/{path}": text for path, text in source.items()},
     }
+
+
+def field_files(specs: Sequence[FieldSpec]) -> dict[str, str]:
+    """Gives path and text of the file of each field, its picklist values in it.
+
+    Raises:
+        ConfigurationError: A name or value is longer than Salesforce takes.
+    """
+    _require_fit(specs)
+    return {f"objects/Opportunity/fields/{spec.name}.field-meta.xml": _field(spec) for spec in specs}
 
 
 def _require_fit(specs: Sequence[FieldSpec]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving.crm.plain_text import read_html
+from serving.crm.tasks import is_our_task
 
 Row = dict[str, Any]
 TASK_FIELDS = ("Id", "WhatId", "TaskSubtype", "Subject", "Description", "ActivityDate", "CreatedDate")
@@ -30,8 +31,9 @@ def documents(deal: Row, tasks: Sequence[Row], events: Sequence[Row], mails: Seq
     """Gives the documents of one deal.
 
     Description, next step and plain tasks are the seller's note; calls and events are one document each, of which the
-    latest 190; mails are one thread. A mail that Salesforce keeps as a task as well comes once.
+    latest 190; mails are one thread. A mail that Salesforce keeps as a task as well comes once, a task of our own not at all.
     """
+    tasks = [task for task in tasks if not is_our_task(task.get("Subject"))]
     kept_twice = {mail.get("ActivityId") for mail in mails}
     sent = [task for task in tasks if task.get("TaskSubtype") in _MAILS and task["Id"] not in kept_twice]
     spoken = [*(task for task in tasks if task.get("TaskSubtype") == "Call"), *events]

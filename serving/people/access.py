@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from sqlalchemy import ColumnElement, false, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from serving.people.expiry import is_worth_noting, note_use
 from serving.problems import ProblemError
 from serving.store import Database, now
 from serving.tables import LossRow, SessionRow
@@ -74,11 +75,15 @@ def find_viewer(request: Request) -> Viewer | None:
     if not token:
         return None
     database: Database = request.app.state.database
+    at = now()
     with database.reading() as session:
         row = session.get(SessionRow, token_digest(token))
-        if row is None or row.expires_at <= now() or row.person.disabled_at is not None:
+        if row is None or row.expires_at <= at or row.person.disabled_at is not None:
             return None
-        return viewer_of(row)
+        viewer, is_to_note = viewer_of(row), is_worth_noting(row, at)
+    if is_to_note:
+        note_use(database, token_digest(token), at=at)
+    return viewer
 
 
 def viewer_of(row: SessionRow) -> Viewer:

@@ -16,7 +16,7 @@ from serving import outbox
 from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
-from serving.review.waiting import VERDICTS_DIFFER, add_cause
+from serving.review.waiting import VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause
 from serving.store import get_assessment, now
 from serving.tables import AssessmentRow, PersonRow, ReviewRow, VerdictRow
 from serving.writeback import plan_values
@@ -102,7 +102,7 @@ class Bench:
         if verdict.person_id != person.id and person.role != "admin":
             raise VerdictError("Only who gave a verdict, or an admin, takes it back; give one of your own instead.")
         row = get_assessment(session, verdict.assessment_id)
-        _require_newest(session, row)
+        newest = _require_newest_words(session, row)
         back = VerdictRow(
             assessment_id=row.id,
             deal_id=row.deal_id,
@@ -115,13 +115,15 @@ class Bench:
         )
         session.add(back)
         session.flush()
-        self._follow(session, row, Assessment.model_validate(row.assessment), verdict=back)
+        self._follow(session, newest, Assessment.model_validate(newest.assessment), verdict=back)
         self._settle_review(session, row)
+        if newest is not row and find_held_on_content(session, newest) is None:
+            add_cause(session, newest, VERDICT_TAKEN_BACK, at=self.clock())
         return back
 
     def _follow(self, session: Session, row: AssessmentRow, assessment: Assessment, *, verdict: VerdictRow) -> None:
         """Makes reports and the CRM say what holds now."""
-        held = find_held(session, row.id)
+        held = find_held_on_content(session, row)
         reading = reading_with(assessment, held, self.taxonomy)
         record_loss(session, row, reading, verdict_id=held.id if held else None)
         if self.crm is None:
@@ -139,7 +141,7 @@ class Bench:
         held = find_all_held(session, row.id)
         review.claimed_by_id = review.claimed_until_at = None
         people = {verdict.person_id for verdict in held}
-        if len(held) == review.wanted == 2 and held[0].labels != held[1].labels:
+        if len(held) == review.wanted == 2 and not _is_agreed(*held):
             add_cause(session, row, VERDICTS_DIFFER, at=self.clock())
         elif len(people) >= review.wanted:
             review.state, review.judged_at = "judged", self.clock()
@@ -213,6 +215,21 @@ def _comment(comment: str | None) -> str | None:
 
 def _is_undone(session: Session, verdict: VerdictRow) -> bool:
     return session.scalar(select(VerdictRow.id).where(VerdictRow.undoes_id == verdict.id)) is not None
+
+
+def _is_agreed(one: VerdictRow, other: VerdictRow) -> bool:
+    """Says whether two verdicts say the same, whatever words they point at."""
+    values = [verdict.labels and {**verdict.labels, "evidence": None} for verdict in (one, other)]
+    return values[0] == values[1]
+
+
+def _require_newest_words(session: Session, row: AssessmentRow) -> AssessmentRow:
+    """Gives the newest assessment of the deal, which has to be of the same words."""
+    query = select(AssessmentRow).where(AssessmentRow.deal_id == row.deal_id)
+    newest = session.scalars(query.order_by(AssessmentRow.created_at.desc()).limit(1)).one()
+    if newest.content_sha256 != row.content_sha256:
+        raise VerdictError("The deal's words have changed since; open it again and judge it as it is now.")
+    return newest
 
 
 def _require_newest(session: Session, row: AssessmentRow) -> None:

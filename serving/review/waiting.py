@@ -17,6 +17,7 @@ AUDIT_SAMPLE = "audit_sample"
 DRIFT_SAMPLE = "drift_sample"
 WRITE_BACK_REFUSED = "write_back_refused"
 VERDICTS_DIFFER = "verdicts_differ"
+VERDICT_TAKEN_BACK = "verdict_taken_back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from serving.tables.base import ERROR_CHARS, Table
 from serving.tables.deals import AssessmentRow
 
-_WITHOUT_VERDICT = {f"{dialect}_where": text("verdict_id IS NULL") for dialect in ("sqlite", "postgresql")}
+_WITHOUT_VERDICT: dict[str, Any] = {
+    f"{dialect}_where": text("verdict_id IS NULL") for dialect in ("sqlite", "postgresql")
+}
 
 
 class BatchRow(Table):

@@ -15,6 +15,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from serving.tables.base import Table
 
 
+# All that the first table of the loss review counts: it is read from this index alone.
+_COUNTED = ("lost_on", "primary_reason", "currency", "amount", "rival", "deal_id")
+
+
 class LossRow(Table):
     """A lost deal as its newest assessment, or the verdict on it, reads it.
 
@@ -23,7 +27,7 @@ class LossRow(Table):
     """
 
     __tablename__ = "losses"
-    __table_args__ = (Index(None, "lost_on", "primary_reason"), Index(None, "lost_on", "team"))
+    __table_args__ = (Index("ix_losses_counted", *_COUNTED), Index(None, "lost_on", "team"))
 
     deal_id: Mapped[str] = mapped_column(ForeignKey("deals.id"), primary_key=True)
     assessment_id: Mapped[str] = mapped_column(ForeignKey("assessments.id"))
@@ -85,7 +89,11 @@ class LossRivalRow(Table):
 
 
 class InterviewRow(Table):
-    """Answers of a buyer to the question set: marks by question; the words are read with the deal and not kept here."""
+    """Answers of a buyer to the question set; the words are read with the deal and not kept here.
+
+    `marks` are 1 to 5 by question. `reasons` are the codes that the model read in each account alone, primary first: `interview`,
+    and of our side `note`, or `earlier` where no note was at hand.
+    """
 
     __tablename__ = "interviews"
 
@@ -95,6 +103,7 @@ class InterviewRow(Table):
     assessment_id: Mapped[str | None] = mapped_column(ForeignKey("assessments.id"))
     question_set: Mapped[str] = mapped_column(String(20))
     marks: Mapped[dict[str, Any]]
+    reasons: Mapped[dict[str, Any]] = mapped_column(default=dict)
     held_on: Mapped[date | None]
     created_at: Mapped[datetime]
 

@@ -12,6 +12,20 @@ from serving.tables.base import Table
 from serving.tables.deals import AssessmentRow
 from serving.tables.people import PersonRow
 
+# All that the queue filters, sorts and counts by: what waits is read from this index alone.
+_QUEUE = (
+    "state",
+    "primary_reason",
+    "uncertainty",
+    "amount",
+    "team",
+    "model_version",
+    "wanted",
+    "claimed_by_id",
+    "claimed_until_at",
+    "created_at",
+)
+
 
 class ReviewRow(Table):
     """An assessment that a person should look at.
@@ -21,7 +35,7 @@ class ReviewRow(Table):
     """
 
     __tablename__ = "reviews"
-    __table_args__ = (Index(None, "state", "uncertainty"), Index(None, "state", "primary_reason"))
+    __table_args__ = (Index("ix_reviews_queue", *_QUEUE),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     assessment_id: Mapped[str] = mapped_column(ForeignKey("assessments.id"), unique=True)

@@ -14,6 +14,8 @@ from serving.crm.rules import PRIMARY_REASON
 from serving.intake import Intake
 from serving.poller import Poller
 from serving.receiver import Receiver
+from serving.reports.winback_notices import Reminders
+from serving.reports.winbacks import open_winbacks
 from serving.store import Database
 from serving.worker import Worker
 
@@ -31,7 +33,8 @@ def lost() -> DemoCrm:
 @pytest.fixture
 def closed_loop(intake: Intake, database: Database, lost: DemoCrm, clock: Any) -> ClosedLoop:
     poller = Poller(database, lost, clock, since_on=date(2026, 11, 1))
-    return ClosedLoop(poller, Receiver(database, lost, intake, clock), Worker(database, lost, clock))
+    reminders = Reminders(database, open_winbacks(intake.assessor.taxonomy), [])
+    return ClosedLoop(poller, Receiver(database, lost, intake, clock), Worker(database, lost, clock), reminders)
 
 
 def reason(crm: DemoCrm) -> object:

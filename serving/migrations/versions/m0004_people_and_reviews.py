@@ -10,6 +10,11 @@ down_revision = "0003"
 
 _WITHOUT_VERDICT = {f"{dialect}_where": sa.text("verdict_id IS NULL") for dialect in ("sqlite", "postgresql")}
 
+_QUEUE = [
+    *("state", "primary_reason", "uncertainty", "amount", "team", "model_version"),
+    *("wanted", "claimed_by_id", "claimed_until_at", "created_at"),
+]
+
 
 def upgrade() -> None:
     """Makes the tables."""
@@ -121,8 +126,7 @@ def _create_reviews() -> None:
         sa.UniqueConstraint("assessment_id", name="uq_reviews_assessment_id"),
     )
     op.create_index("ix_reviews_deal_id", "reviews", ["deal_id"])
-    op.create_index("ix_reviews_state_primary_reason", "reviews", ["state", "primary_reason"])
-    op.create_index("ix_reviews_state_uncertainty", "reviews", ["state", "uncertainty"])
+    op.create_index("ix_reviews_queue", "reviews", _QUEUE)
 
 
 def _create_review_causes() -> None:

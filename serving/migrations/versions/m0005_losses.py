@@ -84,7 +84,9 @@ def _create_losses() -> None:
         sa.PrimaryKeyConstraint("deal_id", name="pk_losses"),
     )
     op.create_index("ix_losses_lost_on", "losses", ["lost_on"])
-    op.create_index("ix_losses_lost_on_primary_reason", "losses", ["lost_on", "primary_reason"])
+    op.create_index(
+        "ix_losses_counted", "losses", ["lost_on", "primary_reason", "currency", "amount", "rival", "deal_id"]
+    )
     op.create_index("ix_losses_lost_on_team", "losses", ["lost_on", "team"])
 
 
@@ -132,6 +134,7 @@ def _create_interviews() -> None:
         sa.Column("assessment_id", sa.String(36)),
         sa.Column("question_set", sa.String(20), nullable=False),
         sa.Column("marks", sa.JSON(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("held_on", sa.Date()),
         _moment("created_at"),
         sa.ForeignKeyConstraint(["assessment_id"], ["assessments.id"], name="fk_interviews_assessment_id_assessments"),

@@ -93,7 +93,7 @@ class HubSpotFake:
         self.is_multi_status = False
         self.links_a_page = 500
         self.records: dict[str, dict[str, dict[str, str]]] = {
-            kind: {} for kind in ("deals", "notes", "calls", "meetings", "emails")
+            kind: {} for kind in ("deals", "notes", "calls", "meetings", "emails", "tasks")
         }
         self.links: dict[tuple[str, str], list[str]] = {}
         self.properties = {name: _native(name, *shape) for name, shape in _NATIVE.items()}
@@ -144,6 +144,8 @@ class HubSpotFake:
             if method == "POST":
                 acts = {"search": self._search, "batch/read": self._read, "batch/update": self._update}
                 return acts[found[2]](found[1], body)
+        if method == "POST" and path == f"/crm/objects/{VERSION}/tasks":
+            return self._create_task(body)
         if method == "POST" and (found := re.fullmatch(rf"/crm/associations/{VERSION}/deals/(\w+)/batch/read", path)):
             self._require_kind(found[1])
             status, answer = self._read_links(found[1], body)
@@ -236,6 +238,14 @@ class HubSpotFake:
         for one in good:
             self._store(kind, one["id"], one["properties"])
         return _batch([self._record(kind, one["id"], list(one["properties"])) for one in good], errors)
+
+    def _create_task(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self._require_scope("crm.objects.contacts.write")
+        deal_ids = [str(one["to"]["id"]) for one in body.get("associations", [])]
+        types = {link["associationTypeId"] for one in body.get("associations", []) for link in one["types"]}
+        if not body["properties"].get("hs_timestamp") or types - {216} or set(deal_ids) - self.records["deals"].keys():
+            raise _invalid("A task needs a due date, and the type and id of what it hangs on")
+        return 201, {"id": self.add("tasks", body["properties"], deal_ids), "properties": body["properties"]}
 
     def _read_links(self, kind: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         results, errors = [], []

@@ -28,6 +28,7 @@ _DEAL = {
     "IsWon": "boolean",
     "Account.Name": "string",
     "Owner.Name": "string",
+    "OwnerId": "reference",
 }
 _MAIL = {
     "RelatedToId": "reference",
@@ -115,7 +116,7 @@ class SalesforceFake:
         activity = _STANDARD | _ACTIVITY
         self.tables = {
             "Opportunity": _STANDARD | _DEAL,
-            "Task": {**activity, "TaskSubtype": "picklist", "IsArchived": "boolean"},
+            "Task": {**activity, "TaskSubtype": "picklist", "IsArchived": "boolean", "OwnerId": "reference"},
             "Event": {**activity, "IsArchived": "boolean"},
             "EmailMessage": _STANDARD | _MAIL,
             "PermissionSet": {"Id": "id", "Name": "string"},
@@ -207,6 +208,8 @@ class SalesforceFake:
             return 200, {"name": "Opportunity", "fields": list(self._describe())}
         if method in ("PATCH", "POST") and rest == "composite/sobjects":
             return 200, self._collection(method, body)
+        if method == "POST" and rest == "sobjects/Task":
+            return 201, {"id": self._create_task(body), "success": True, "errors": []}
         if rest.startswith("tooling/"):
             return self._tooling(method, rest.removeprefix("tooling/"), query, body)
         raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
@@ -266,6 +269,15 @@ class SalesforceFake:
                 for value in custom.values()
             ]
             yield {"name": name, "type": custom.kind, "updateable": True, "custom": True, "picklistValues": values}
+
+    def _create_task(self, body: Row) -> str:
+        if unknown := body.keys() - self.tables["Task"].keys():
+            raise RefusedError(400, "INVALID_FIELD", f"No such column '{min(unknown)}' on sobject of type Task")
+        if len(body["Subject"]) > 255 or body["WhatId"] not in self.rows["Opportunity"]:
+            raise RefusedError(
+                400, "FIELD_INTEGRITY_EXCEPTION", "Related To ID: id value of incorrect type", ["WhatId"]
+            )
+        return self.add("Task", **body)
 
     # Collections.
 
