@@ -229,4 +229,4 @@ def decide_undo(after: Fields, *, before: Fields, current: Fields, rules: WriteR
         for field in after
         if field not in write and not known.is_same(field, stands[field], before.get(field))
     }
-    return Decision(write=write, before={field: after[field] for field in write}, kept=kept)
+    return Decision(write=write, before={field: stands[field] for field in write}, kept=kept)

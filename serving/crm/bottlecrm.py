@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from serving.crm.bottlecrm_answers import NOT_FOUND, Row, find_cause, get_rows, 
 from serving.crm.bottlecrm_fields import is_held, new_definition, plan_step, wider_definition
 from serving.crm.bottlecrm_texts import read_request
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
-from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
+from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
 from serving.settings import Settings, read_settings
 
 _DEALS = "/api/opportunities/"
@@ -129,10 +129,11 @@ class BottleCrm:
         return {deal_id: _custom_fields(page) for deal_id, page in pages.items() if page is not None}
 
     def send_fields(self, changes: Sequence[FieldChange]) -> list[SendResult]:
-        """Gives one result a change, in the same order; two calls a deal.
+        """Gives one result a change, in the same order; two calls a deal, three where `before` is told.
 
         BottleCRM drops a field that it does not know without a word. So a change that names one is not sent at all, and what
-        was sent is read back.
+        was sent is read back. It has no conditional write either. So a deal is read once more just before it is written, and
+        where something else than `before` stands, the change is refused until it is decided anew.
 
         Raises:
             CrmError: The token is not accepted, or lacks a scope.
@@ -164,11 +165,24 @@ class BottleCrm:
         if unknown:
             return SendResult(change.deal_id, f"no such field: {', '.join(unknown)}")
         try:
+            obstacle = None if change.before is None else self._find_obstacle(change, change.before)
+            if obstacle:
+                return obstacle
             request = Request({"custom_fields": dict(change.values)})
             self.http.call("PATCH", f"{_DEALS}{change.deal_id}/", request, repeat="never")
         except CrmCallError as error:
             return read_refusal(change, error)
         return self._read_back(change)
+
+    def _find_obstacle(self, change: FieldChange, before: Mapping[str, FieldValue]) -> SendResult | None:
+        """Gives the refusal where a field holds neither what it held when the change was decided, nor what it is to hold."""
+        page = self._find_deal(change.deal_id)
+        if page is None:
+            return SendResult(change.deal_id, NOT_FOUND)
+        held = {name: _custom_fields(page).get(name) for name in change.values}
+        if all(is_held(there, before.get(name)) or is_held(there, change.values[name]) for name, there in held.items()):
+            return None
+        return SendResult(change.deal_id, "changed since it was decided", is_retryable=True)
 
     def _read_back(self, change: FieldChange) -> SendResult:
         try:

@@ -180,6 +180,11 @@ def test_undone_fields_are_not_told_as_changed() -> None:
     assert (undone.write, undone.kept) == ({"b": None}, {})
 
 
+def test_undo_says_what_really_stands_there() -> None:
+    undone = decide_undo({"a": "a quote"}, before={}, current={"a": "a quote\r\n"})
+    assert undone.before == {"a": "a quote\r\n"}
+
+
 @pytest.mark.parametrize("back", ["a quote", "a quote\r\n", " a quote"])
 def test_text_that_a_crm_trims_is_still_ours(back: str) -> None:
     assert decide_undo({"a": "a quote"}, before={}, current={"a": back}).write == {"a": None}

@@ -1,6 +1,7 @@
 """Runs a batch over and over in processes of their own, so that a test can kill them: one run for each line on standard input.
 
-A line holds the seconds by which the run's clock is ahead: leases and waits of a killed run are over for the next one.
+A line holds the seconds by which the run's clock is ahead: leases and waits of a killed run are over for the next one. The run begins
+with the next line.
 """
 
 from __future__ import annotations
@@ -58,13 +59,19 @@ def main() -> None:
     """Forks a run for each line and says its process id, then `done` or `killed`."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     database_url, crm_url, batch_id = sys.argv[1:]
-    for said in sys.stdin:
+    for said in iter(sys.stdin.readline, ""):
+        held, released = os.pipe()
         child = os.fork()
         if child == 0:
+            os.read(held, 1)
             run(database_url, crm_url, batch_id, float(said))
             os._exit(0)
         print(child, flush=True)  # noqa: T201 (the test reads it)
+        sys.stdin.readline()
+        os.write(released, b".")
         _, status = os.waitpid(child, 0)
+        os.close(held)
+        os.close(released)
         print("done" if status == 0 else "killed", flush=True)  # noqa: T201
 
 

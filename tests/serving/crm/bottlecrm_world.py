@@ -86,14 +86,22 @@ class BottleCrmWorld:
         return str(_done(self.session.post("/api/profile/tokens/", json=body))["token"])
 
     def add_lost(self, deal: SeenDeal) -> str:
+        return self._add_told(deal, stage="CLOSED_LOST", closed_on=deal.closed_on.isoformat())
+
+    def lose(self, deal: SeenDeal) -> str:
+        """Gives the id of a deal that was open, was written on, and then was closed as lost."""
+        added = self._add_told(deal, stage="PROPOSAL")
+        self.edit(added, stage="CLOSED_LOST", closed_on=deal.closed_on.isoformat())
+        return added
+
+    def _add_told(self, deal: SeenDeal, **stage: str) -> str:
         added = self.add(
             name=deal.name,
-            stage="CLOSED_LOST",
-            closed_on=deal.closed_on.isoformat(),
             amount=None if deal.amount is None else str(deal.amount),
             currency=deal.currency,
             description=deal.note,
             account=self._account(deal.account),
+            **stage,
         )
         for note in deal.notes:
             self.comment(added, note)

@@ -222,6 +222,27 @@ def test_a_refusal_names_the_field(world: BottleCrmWorld) -> None:
     assert (result.outcome, world.get_fields(deal_id)) == ("refused", {})
 
 
+def test_a_change_of_something_newer_is_refused(world: BottleCrmWorld) -> None:
+    [deal_id] = add_deals(world, 1)
+    world.set_by_person(deal_id, {REASON: "budget"})
+    [result] = world.crm.send_fields([FieldChange(deal_id, {REASON: "price"}, before={})])
+    assert (result.error, result.outcome, result.is_retryable) == ("changed since it was decided", "refused", True)
+    assert world.get_fields(deal_id) == {REASON: "budget"}
+
+
+def test_a_change_that_stands_already_is_sent(world: BottleCrmWorld) -> None:
+    [deal_id] = add_deals(world, 1)
+    results = [world.crm.send_fields([FieldChange(deal_id, {REASON: "price"}, before={})])[0] for _ in range(2)]
+    assert [result.outcome for result in results] == ["sent", "sent"]
+
+
+def test_a_deal_deleted_meanwhile_is_refused(world: BottleCrmWorld) -> None:
+    [deal_id] = add_deals(world, 1)
+    world.delete(deal_id)
+    [result] = world.crm.send_fields([FieldChange(deal_id, {REASON: "price"}, before={})])
+    assert (result.error, result.outcome, result.is_retryable) == ("deal not found", "refused", False)
+
+
 def test_an_unknown_field_sends_nothing(world: BottleCrmWorld) -> None:
     [deal_id] = add_deals(world, 1)
     result = send(world, deal_id, **{REASON: "price", "nosuch": SECRET_WORDS})
