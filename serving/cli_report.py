@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,8 @@ import typer
 from serving.errors import ConfigurationError
 from serving.logs import configure_logs
 from serving.reports.cuts import CutError
-from serving.reports.pack import Asked
-from serving.reports.pack_files import open_pack_maker, write_pack
+from serving.reports.pack import Asked, Pack
+from serving.reports.pack_files import PackMaker, open_pack_maker, write_pack
 from serving.reports.pack_month import parse_month
 from serving.reports.pack_pdf import print_pdf
 from serving.schema import open_database
@@ -31,12 +32,8 @@ def write_report(
     configure_logs(settings)
     today = now().date()
     asked = Asked(parse_month(month, today=today), team, today)
-    maker = open_pack_maker(settings, open_database(settings.database_url))
-    if team is not None and team not in (teams := maker.find_teams()):
-        raise CutError(
-            f"No lost deal is of the team '{team}'; use one of: {', '.join(teams) or '(none yet)'}.", field="team"
-        )
-    pack = maker.make(asked)
+    with closing(open_database(settings.database_url)) as database:
+        pack = _make(open_pack_maker(settings, database), asked)
     try:
         file = write_pack(pack, out)
     except OSError:
@@ -44,3 +41,10 @@ def write_report(
     typer.echo(file)
     if pdf:
         typer.echo(print_pdf(file))
+
+
+def _make(maker: PackMaker, asked: Asked) -> Pack:
+    if asked.team is not None and asked.team not in (teams := maker.find_teams()):
+        known = ", ".join(teams) or "(none yet)"
+        raise CutError(f"No lost deal is of the team '{asked.team}'; use one of: {known}.", field="team")
+    return maker.make(asked)

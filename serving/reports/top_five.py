@@ -147,7 +147,7 @@ def read_combinations(session: Session, scope: Scope, codes: Sequence[str]) -> d
 def _counts(held: Mapping[int, Counter[Combination]], causes: Codes, periods: int) -> Counts:
     known = sorted({key for found in held.values() for key in found}, key=lambda key: (key[0], sorted(key[1])))
     return Counts(
-        deals=np.array([[held.get(period, {}).get(key, 0) for key in known] for period in range(periods)]),
+        deals=np.array([[held.get(period, Counter())[key] for key in known] for period in range(periods)]),
         primary=np.array([[code == primary for code in causes] for primary, _ in known]),
         applies=np.array([[code in applying for code in causes] for _, applying in known]),
     )

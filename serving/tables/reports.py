@@ -14,7 +14,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from serving.tables.base import Table
 
-
 # All that the first table of the loss review counts: it is read from this index alone.
 _COUNTED = ("lost_on", "primary_reason", "currency", "amount", "rival", "deal_id")
 

@@ -45,8 +45,8 @@ def downgrade() -> None:
         table.drop_constraint("uq_write_backs_assessment_id_verdict_id", type_="unique")
         table.create_unique_constraint("uq_write_backs_assessment_id", ["assessment_id"])
         table.drop_column("verdict_id")
-    for table in ("sealed_texts", "verdicts", "review_causes", "reviews", "saved_filters", "sessions", "people"):
-        op.drop_table(table)
+    for name in ("sealed_texts", "verdicts", "review_causes", "reviews", "saved_filters", "sessions", "people"):
+        op.drop_table(name)
 
 
 def _moment(name: str, *, nullable: bool = False) -> sa.Column[object]:

@@ -31,7 +31,7 @@ def downgrade() -> None:
     with op.batch_alter_table("deals") as table:
         for name in _DEAL_FIELDS:
             table.drop_column(name)
-    for table in (
+    for name in (
         "winback_notices",
         "reopened_deals",
         "story_consents",
@@ -41,7 +41,7 @@ def downgrade() -> None:
         "loss_reasons",
         "losses",
     ):
-        op.drop_table(table)
+        op.drop_table(name)
 
 
 def _moment(name: str, *, nullable: bool = False) -> sa.Column[object]:
