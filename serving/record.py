@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session, selectinload
 from lossnlp.assessment import Assessment
 from serving.crm.fields import FieldMap
 from serving.crm.protocol import FieldValue
-from serving.tables import AttemptRow, WriteBackRow
+from serving.review.verdicts import reading_with
+from serving.tables import AttemptRow, VerdictRow, WriteBackRow
 from serving.writeback import evidence_of
 
 Act = Literal["set", "emptied", "put back", "kept"]
@@ -38,7 +39,7 @@ class RecordEntry:
         model_version: The model that gave it.
         evidence: The words of the deal that show it; empty where none were quoted.
         batch_id: The backfill it belonged to.
-        verdict: The person's verdict on the label, where there is one.
+        verdict: The person's verdict that the value was written by, where there is one: what it was, whose, its id.
     """
 
     at: datetime
@@ -64,10 +65,15 @@ def find_record(session: Session, fields: FieldMap, *, deal_id: str | None = Non
         fields: What our fields are called in the CRM; by it each field finds its evidence.
         deal_id: Only this deal; None gives all deals.
     """
-    query = select(WriteBackRow).options(selectinload(WriteBackRow.attempts), selectinload(WriteBackRow.assessment_row))
+    query = select(WriteBackRow, VerdictRow).outerjoin(VerdictRow, VerdictRow.id == WriteBackRow.verdict_id)
+    query = query.options(selectinload(WriteBackRow.attempts), selectinload(WriteBackRow.assessment_row))
     if deal_id is not None:
         query = query.where(WriteBackRow.deal_id == deal_id)
-    entries = [entry for row in session.scalars(query.order_by(WriteBackRow.id)) for entry in _entries(row, fields)]
+    entries = [
+        replace(entry, verdict=_said(verdict))
+        for row, verdict in session.execute(query.order_by(WriteBackRow.id)).all()
+        for entry in _entries(row, verdict, fields)
+    ]
     yield from sorted(entries, key=lambda entry: entry.at)
 
 
@@ -82,8 +88,13 @@ def write_record(entries: Iterator[RecordEntry], file: TextIO) -> int:
     return count
 
 
-def _entries(row: WriteBackRow, fields: FieldMap) -> Iterator[RecordEntry]:
-    answer = Assessment.model_validate(row.assessment_row.assessment)
+def _said(verdict: VerdictRow | None) -> str | None:
+    """Gives which verdict a value was written by, and whose it is."""
+    return verdict and f"{verdict.kind} by {verdict.person.name} ({verdict.id})"
+
+
+def _entries(row: WriteBackRow, verdict: VerdictRow | None, fields: FieldMap) -> Iterator[RecordEntry]:
+    answer = reading_with(Assessment.model_validate(row.assessment_row.assessment), verdict, fields.taxonomy)
     found = [_sent(row, attempt, field) for attempt in row.attempts for field in attempt.after]
     found += [_kept(row, field) for field in row.kept]
     for entry in found:

@@ -86,6 +86,7 @@ class FieldMap:
     """
 
     def __init__(self, taxonomy: Taxonomy, words: CrmWords) -> None:
+        self.taxonomy = taxonomy
         self._choices = _choices(taxonomy)
         self._labels = _labels(taxonomy) | dict(words.labels)
         self._names = {ours: words.fields.get(ours, ours) for ours in self._labels}

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from serving.people.access import sees_loss
 from serving.rendering import percent
 from serving.reports.coaching_sheets import compared
-from serving.reports.endings import LABELS
+from serving.reports.endings import LABELS, Ending
 from serving.reports.intervals import Estimate, Share, Tally
 from serving.reports.pack_month import Month
 from serving.reports.pack_section import Section
@@ -24,7 +24,7 @@ MONTHS = 6
 NO_CHANGE = "no clear change"
 _Z = 1.959963984540054  # 97.5 % of a normal distribution lie below
 _MOST_ROWS = 10
-_ENDINGS = ("competitive", "no_decision")
+_ENDINGS: tuple[Ending, ...] = ("competitive", "no_decision")
 _NOTHING = Tally()
 _NOTE = (
     "A change is clear where the two 95 % intervals do not overlap. That is a strict test: small changes stay unseen, and among the "

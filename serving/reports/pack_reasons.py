@@ -178,7 +178,7 @@ def leads_section(report: Report) -> Section:
     stages = report.session.scalars(
         select(LossRow.stage).where(*report.scope.where, LossRow.stage.is_not(None)).distinct()
     )
-    early = sorted(stage for stage in stages if find_stage_group(stage) == "early")
+    early = sorted(stage for stage in stages if stage and find_stage_group(stage) == "early")
     sheets = tuple(_leads_sheet(report, source, early) for source in _SOURCES)
     unqualified, deals = report.losses.by_reason.get(_UNQUALIFIED, _NOTHING), report.losses.whole.deals
     share = share_of(unqualified.deals, deals)

@@ -76,6 +76,7 @@ export class Picker {
 
   take(item) {
     if (!item) return;
+    this.input.blur(); // or the next key, pressed at once, still lands in this field
     this.dialog.close();
     this.done(item.dataset.value);
   }

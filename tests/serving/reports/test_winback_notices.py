@@ -14,6 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from serving.cli_winbacks import winbacks
 from serving.crm.demo import TASKS_FILE, DemoCrm
 from serving.crm.protocol import CrmError
 from serving.crm.signed_doors import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
@@ -22,7 +23,7 @@ from serving.errors import ConfigurationError
 from serving.intake import Assessor
 from serving.reports.winback_entries import Winback
 from serving.reports.winback_notices import Channel, CrmTasks, HandOverError, Reminders, SignedCalls
-from serving.reports.winback_reminders import open_reminders, winbacks
+from serving.reports.winback_reminders import open_reminders
 from serving.reports.winback_settings import load_winback_settings
 from serving.settings import Settings
 from serving.store import Database

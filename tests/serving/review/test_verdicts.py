@@ -10,9 +10,11 @@ from sqlalchemy import select
 
 from lossnlp.assessment import Assessment
 from serving.crm.demo import DemoCrm
+from serving.crm.fields import FieldMap
 from serving.crm.protocol import Fields
 from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
+from serving.record import find_record
 from serving.review.verdict import VerdictError, VerdictLabels, labels_of, parse_labels
 from serving.review.verdicts import Bench, Said, find_held
 from serving.review.waiting import VERDICTS_DIFFER, Sampling
@@ -23,6 +25,7 @@ from tests.serving.review.desk_world import People
 
 DEAL = "OV-2133"
 REASON = "lossnlp_primary_reason"
+WORDS = "price was far too high"
 BUDGET = VerdictLabels(reasons=("budget",))
 
 
@@ -156,6 +159,18 @@ def test_verdict_outlives_a_newer_model(desk: Desk, people: People, make_assesso
     assert desk.review().state == "judged"
 
 
+def test_verdict_taken_back_after_newer_model_waits_again(
+    desk: Desk, people: People, make_assessor: Callable[[], Any]
+) -> None:
+    verdict_id = desk.give(people.ana, desk.take(WORDS), "change", labels=BUDGET)
+    newer = make_assessor()
+    newer.model_version = "keywords-2"
+    newest = desk.take(WORDS, newer)
+    desk.undo(people.ana, verdict_id)
+    assert (desk.fields()[REASON], desk.loss().primary_reason) == ("price", "price")
+    assert (desk.review().assessment_id, desk.review().state) == (newest, "waiting")
+
+
 def test_newer_words_need_a_new_verdict(desk: Desk, people: People) -> None:
     older = desk.take()
     desk.take("budget")
@@ -230,3 +245,12 @@ def test_accepted_labels_are_the_readings(desk: Desk, people: People) -> None:
 def test_wrong_labels_name_the_field(desk: Desk, values: dict[str, Any], message: str) -> None:
     with pytest.raises(VerdictError, match=message):
         parse_labels(values, desk.assessor.taxonomy)
+
+
+def test_the_record_names_whose_verdict_it_was(desk: Desk, people: People) -> None:
+    verdict_id = desk.give(people.ana, desk.take(), "change", labels=BUDGET)
+    desk.fields()
+    with desk.database.reading() as session:
+        entries = list(find_record(session, FieldMap.plain(), deal_id=DEAL))
+    entry = next(entry for entry in entries if entry.field == REASON and entry.after == "budget")
+    assert entry.verdict == f"change by {people.ana.name} ({verdict_id})"
