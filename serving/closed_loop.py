@@ -28,13 +28,13 @@ class ClosedLoop:
         poller: Finds lost deals.
         receiver: Fetches and assesses those found or told of.
         worker: Sends what was accepted.
-        reminders: Tells once a day whom to call back.
+        reminders: Tells once a day whom to call back; None tells nobody.
     """
 
     poller: Poller
     receiver: Receiver
     worker: Worker
-    reminders: Reminders
+    reminders: Reminders | None = None
 
     def run_once(self, *, poll: bool = True) -> None:
         """Does what is due now; what waits for a later try is left.
@@ -57,9 +57,9 @@ class ClosedLoop:
             stop: Ends the loops.
             poll_every_s: Time between two polls, in seconds; None never polls.
         """
-        loops = [
-            Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker, self.reminders)
-        ]
+        loops = [Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker)]
+        if self.reminders is not None:
+            loops.append(Thread(target=self.reminders.run, args=(stop,), daemon=True))
         if poll_every_s is not None:
             loops.append(Thread(target=self.poller.run, args=(stop,), kwargs={"every_s": poll_every_s}, daemon=True))
         for loop in loops:
