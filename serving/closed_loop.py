@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 
 from serving.app import load_assessor
@@ -11,7 +13,7 @@ from serving.intake import open_intake
 from serving.metrics import Metrics
 from serving.poller import Poller
 from serving.receiver import Receiver
-from serving.reports.winback_notices import Reminders
+from serving.reports.pack_files import run_packs
 from serving.reports.winback_reminders import open_reminders
 from serving.schema import open_database
 from serving.settings import Settings
@@ -28,13 +30,13 @@ class ClosedLoop:
         poller: Finds lost deals.
         receiver: Fetches and assesses those found or told of.
         worker: Sends what was accepted.
-        reminders: Tells once a day whom to call back; None tells nobody.
+        daily: Loops of what is done once a day: reminders of win-backs, the monthly pack.
     """
 
     poller: Poller
     receiver: Receiver
     worker: Worker
-    reminders: Reminders | None = None
+    daily: Sequence[Callable[[Event], None]] = ()
 
     def run_once(self, *, poll: bool = True) -> None:
         """Does what is due now; what waits for a later try is left.
@@ -57,9 +59,8 @@ class ClosedLoop:
             stop: Ends the loops.
             poll_every_s: Time between two polls, in seconds; None never polls.
         """
-        loops = [Thread(target=loop.run, args=(stop,), daemon=True) for loop in (self.receiver, self.worker)]
-        if self.reminders is not None:
-            loops.append(Thread(target=self.reminders.run, args=(stop,), daemon=True))
+        runs = (self.receiver.run, self.worker.run, *self.daily)
+        loops = [Thread(target=run, args=(stop,), daemon=True) for run in runs]
         if poll_every_s is not None:
             loops.append(Thread(target=self.poller.run, args=(stop,), kwargs={"every_s": poll_every_s}, daemon=True))
         for loop in loops:
@@ -78,9 +79,10 @@ def open_closed_loop(settings: Settings) -> ClosedLoop:
     """
     crm, database = connect_crm(settings), open_database(settings.database_url)
     assessor = load_assessor(settings)
+    reminders = open_reminders(settings, database, crm=crm, taxonomy=assessor.taxonomy)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
         Receiver(database, crm, open_intake(settings, assessor, database, Metrics()).for_crm(crm.name)),
         Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
-        open_reminders(settings, database, crm=crm, taxonomy=assessor.taxonomy),
+        (reminders.run, partial(run_packs, database, settings)),
     )

@@ -14,6 +14,7 @@ from serving.auth import key_digest, new_key, read_or_make_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
+from serving.cli_report import write_report
 from serving.cli_top_five import propose_top_five
 from serving.cli_verdicts import verdicts
 from serving.cli_winbacks import winbacks
@@ -40,6 +41,7 @@ app.add_typer(verdicts, name="verdicts")
 app.command("record")(show_record)
 app.command("backfill")(run_backfill)
 app.command("top-five")(propose_top_five)
+app.command("report")(write_report)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from serving.people.access import SignedIn, Viewer
 from serving.people.sign_in import add_sign_in
-from serving.reports import interview_pages, loss_pages, top_five_pages, winback_pages
+from serving.reports import interview_pages, loss_pages, pack_pages, top_five_pages, winback_pages
 from serving.review import agreement_pages, deal_pages, label_errors, queue_pages, told_pages
 from serving.review.texts import open_text_source
 from serving.settings import Settings
@@ -27,6 +27,7 @@ _ROUTERS = (
     told_pages.router,
     loss_pages.router,
     top_five_pages.router,
+    pack_pages.router,
     winback_pages.router,
     interview_pages.router,
 )

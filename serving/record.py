@@ -90,7 +90,7 @@ def write_record(entries: Iterator[RecordEntry], file: TextIO) -> int:
 
 def _said(verdict: VerdictRow | None) -> str | None:
     """Gives which verdict a value was written by, and whose it is."""
-    return verdict and f"{verdict.kind} by {verdict.person.name} ({verdict.id})"
+    return f"{verdict.kind} by {verdict.person.name} ({verdict.id})" if verdict else None
 
 
 def _entries(row: WriteBackRow, verdict: VerdictRow | None, fields: FieldMap) -> Iterator[RecordEntry]:

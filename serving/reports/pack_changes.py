@@ -46,8 +46,9 @@ class Past:
     before: Month
     months: int
 
+    @property
     def before_deals(self) -> int:
-        """Gives the deals of the month before."""
+        """The deals of the month before."""
         return self.losses.by_period[self.before.first].deals
 
 
@@ -141,7 +142,7 @@ def _deals(tallies: Iterable[Tally]) -> int:
 
 
 def _change(report: Report, past: Past, line: _Line) -> _Change:
-    wholes = (report.losses.whole.deals, past.before_deals(), past.losses.whole.deals)
+    wholes = (report.losses.whole.deals, past.before_deals, past.losses.whole.deals)
     share, before, earlier = (report.share(deals, whole) for deals, whole in zip(line.deals, wholes, strict=True))
     assert isinstance(share, Share)  # noqa: S101 (nothing is compared in a month of too few deals)
     return _Change(line.label, share, before, _beside(share, before), earlier, _beside(share, earlier))
@@ -175,30 +176,34 @@ def _columns() -> tuple[Column, ...]:
 def _volume_sheet(report: Report, past: Past, *, is_over: bool) -> tuple[Sheet, str]:
     """Gives how many deals were lost and for how much, and the sentence that says so."""
     whole, currency = report.losses.whole, report.scope.currency
-    deals, before = estimate_count(whole.deals), estimate_count(past.before_deals())
-    months = max(past.months, 1)
-    mean = estimate_count(past.losses.whole.deals, months=months)
-    is_same = past.losses.scope.currency == currency
-    earlier = past.losses.whole.amount / months if is_same else Held("in another currency")
-    last = past.losses.by_period[past.before.first].amount if is_same else Held("in another currency")
-    found = [_beside_count(deals, other, is_over=is_over) for other in (before, mean)] if past.months else ["", ""]
-    rows = (
-        Row(("This month", deals, whole.amount, None)),
-        Row(("Month before", before, last, found[0])),
-        Row((f"A month, in {past.months} before" if past.months else "Earlier", mean, earlier, found[1])),
-    )
-    money = Column("money", f"Money, {currency}" if currency else "Money", "money")
+    deals = estimate_count(whole.deals)
+    rows, said = [Row(("This month", deals, whole.amount, None))], []
+    is_same = past.losses.scope.currency == currency or not past.losses.scope.priced
+    for label, when, tally, months in _windows(past):
+        if not report.scope.is_enough(tally.deals):
+            rows.append(Row((label, report.too_few, report.too_few, None)))
+            continue
+        mean = estimate_count(tally.deals, months=months)
+        finding = _beside_count(deals, mean, is_over=is_over)
+        money: Cell = tally.amount / months if is_same else Held("in another currency")
+        rows.append(Row((label, mean, money, finding)))
+        said.append(f"{mean.value:,.0f} {when} ({finding})")
     columns = (
         Column("window", "Lost in"),
         Column("deals", "Deals", "estimate"),
-        money,
+        Column("money", f"Money, {currency}" if currency else "Money", "money"),
         Column("beside", "This month has"),
     )
-    said = f"{whole.deals:,} deals were lost"
+    sentence = "; ".join([f"{whole.deals:,} deals were lost", *said])
+    return Sheet("volume", "Deals and money", columns, tuple(rows)), f"{sentence}."
+
+
+def _windows(past: Past) -> Iterator[tuple[str, str, Tally, int]]:
+    """Gives the windows that a month is set beside: for the table, for a sentence, what was lost, in how many months."""
     if past.months:
-        said += f"; {before.value:,.0f} in the month before ({found[0]}), {mean.value:,.0f} a month in the {past.months} months before"
-        said += f" ({found[1]})"
-    return Sheet("volume", "Deals and money", columns, rows), f"{said}."
+        yield "Month before", "in the month before", past.losses.by_period[past.before.first], 1
+        when = f"in the {past.months} months before"
+        yield f"A month, in the {past.months} before", f"a month {when}", past.losses.whole, past.months
 
 
 def _beside_count(deals: Estimate, other: Estimate, *, is_over: bool) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from spacy.lang.en.stop_words import STOP_WORDS
+
 from lossnlp.deal import Deal
 from lossnlp.label_words import get_label_words
 from serving.review.named import ACCOUNT, Party, find_parties, tokens_of
@@ -25,6 +27,25 @@ _PLACES = (
     # A title shows a name also of people who are only talked about
     (re.compile(rf"(?:{_TITLE} )+[^\W\d_a-z][\w'\u2019-]*(?: [^\W\d_a-z][\w'\u2019-]+)?"), NAME),
 )
+_ALIKE = (
+    r"[^\W\d_a-z][^\W\d_A-Z]{2,}(?:-[^\W\d_a-z][^\W\d_A-Z]+)?"  # a capital, then none: neither an acronym nor a brand
+)
+# How people are talked about: as somebody with a part, who does what people do, or with what is theirs
+_TALKED_ABOUT = re.compile(
+    rf"(?P<part>\b(?:champion|sponsor|boss|colleague|contact|lawyer|successor|predecessor|C[EFIOT]O|CISO),? )(?P<of>{_ALIKE})\b"
+    rf"|\b(?P<who>{_ALIKE}(?: {_ALIKE})?)(?= (?:said|says|told|asked|asks|wants|wanted|thinks|thought|left|leaves|signed|signs|called|"
+    rf"mentioned|promised|joined|retired|agreed|refused|wrote|moved|likes|liked|loved|and (?:his|her|their))\b)"
+)
+_NO_PEOPLE = frozenset(
+    {
+        "procurement", "purchasing", "finance", "legal", "marketing", "sales", "security", "operations", "management",
+        "engineering", "accounting", "controlling", "support", "leadership", "compliance", "payroll", "product",
+        "production", "logistics", "customer", "customers", "users", "buyer", "buyers", "client", "clients", "vendor",
+        "people", "team", "teams", "reps", "board", "council", "committee", "audit", "quality", "research",
+        "headquarters", "corporate", "group", "company", "department", "plant", "champion", "sponsor", "boss",
+        "manager", "director", "colleague", "colleagues", "contact", "lawyer", "successor", "account",
+    }
+)  # fmt: skip
 _ROW = re.compile(r"(?:\b[^\W\d_a-z]\. ?)*\[name\](?:[ -]\[name\])*")
 
 
@@ -47,6 +68,7 @@ class NameRemover:
         people = {word for party in parties if party.placeholder != ACCOUNT for word in party.words} - kept
         companies = {word for party in parties if party.placeholder == ACCOUNT for word in _own_words(party)} - kept
         self._people = _pattern(_people_patterns(people))
+        self._not_talked_about = kept | _NO_PEOPLE | STOP_WORDS
         self._companies = re.compile(_any_of(companies), re.IGNORECASE)
 
     def remove(self, text: str) -> str:
@@ -55,7 +77,13 @@ class NameRemover:
         for place, said in _PLACES:
             words = place.sub(said, words)
         words = self._companies.sub(COMPANY, words)
-        return _ROW.sub(NAME, self._people.sub(NAME, words))
+        words = self._people.sub(NAME, words)
+        return _ROW.sub(NAME, _TALKED_ABOUT.sub(self._without_talked_about, words))
+
+    def _without_talked_about(self, found: re.Match[str]) -> str:
+        """Gives what stands for somebody who only seems to be talked about; a plain noun would do as well, so the known ones stay."""
+        words = tokens_of(found["of"] or found["who"])
+        return found[0] if self._not_talked_about & set(words) else f"{found['part'] or ''}{NAME}"
 
 
 def _own_words(party: Party) -> Iterator[str]:

@@ -129,9 +129,11 @@ def _rivals_sheet(report: Report) -> Sheet:
     notes = [
         "Names are counted as written. “Nobody won” are deals that ended without a winner: the buyer stayed as they were."
     ]
-    if rest := len(rivals) - len(rows):
+    if rivals and not rows:
+        rows = (Row(("All names", *(report.too_few,) * 5)),)
+    elif rest := len(rivals) - len(rows):
         notes.append(
-            f"{rest:,} more names are not shown: each in fewer than {report.scope.cut.minimum} deals, or below these."
+            f"{rest:,} names are not shown: each in fewer than {report.scope.cut.minimum} deals, or below these."
         )
     return Sheet("rivals", "Who was in the deals, and how they ended", columns, rows, tuple(notes))
 

@@ -14,7 +14,7 @@ from lossnlp.questions import coaching_questions
 from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS
 from serving.reports.differences import count_reps
 from serving.reports.pack_section import Event, Section, Story
-from serving.reports.pack_words import Told, Voice, read_told, without_names
+from serving.reports.pack_words import Told, Voice, distinct, read_told, without_names
 from serving.reports.report import Report
 from serving.reports.story_consents import find_consented
 from serving.tables import InterviewRow, LossElementRow, LossRow
@@ -160,7 +160,7 @@ def _telling_quotes(told: Told) -> tuple[Evidence, ...]:
     reading = told.reading
     quotes = [quote for reason in reading.reasons for quote in reason.evidence]
     quotes += [quote for found in reading.meddpicc.values() if found.state == "gap" for quote in found.evidence]
-    unique = list({(quote.document_id, quote.text): quote for quote in quotes if len(quote.text.split()) > 2}.values())
+    unique = distinct(quote for quote in quotes if len(quote.text.split()) > 2)
     buyers = [quote for quote in unique if quote.role == "buyer"]
     others = [quote for quote in unique if quote.role != "buyer"]
     most = max(_MOST_QUOTES - len(others[:2]), 0)

@@ -90,12 +90,12 @@ class Told:
         return NameRemover(deal, rivals)
 
     def passages(self, quotes: Iterable[Evidence]) -> tuple[Passage, ...]:
-        """Gives quotes without names; the same words once, and none that are too short to tell anything."""
+        """Gives quotes without names; none that are too short to tell anything, none that another one holds."""
         remover = self.remover()
-        found = {quote.text: quote for quote in quotes if len(quote.text.strip()) >= _FEWEST_CHARS}
+        found = distinct(quote for quote in quotes if len(quote.text.strip()) >= _FEWEST_CHARS)
         return tuple(
             Passage(_without_names(quote.text, remover), _WHO.get(quote.role or "", ""), quote.document_id)
-            for quote in found.values()
+            for quote in found
         )
 
 
@@ -105,6 +105,18 @@ def _turns(reading: Assessment) -> Iterator[Turn]:
     yield from (Turn(speaker=one.speaker, role=one.role, text="speaks") for one in reading.speakers)
     quoted = (quote for reason in reading.reasons for quote in reason.evidence)
     yield from (Turn(speaker=quote.speaker, role=quote.role, text="speaks") for quote in quoted if quote.speaker)
+
+
+def distinct(quotes: Iterable[Evidence]) -> list[Evidence]:
+    """Gives the quotes in their order, without those whose words stand in another one of the same document."""
+    every = list({(quote.document_id, quote.text): quote for quote in quotes}.values())
+    return [
+        one
+        for one in every
+        if not any(
+            one is not other and one.document_id == other.document_id and one.text in other.text for other in every
+        )
+    ]
 
 
 def without_names(passage: Passage, remover: NameRemover) -> Passage:

@@ -24,11 +24,12 @@ _DASHES = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [12, 4]]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 _VEGA_LITE = alt.SCHEMA_VERSION.rpartition(".")[0]
 _CONFIG = {
-    "aria": False,  # the whole is one image with a description; the table beside it has the figures
+    "aria": False,  # this and each mark: the whole is one image with a description; the table beside it has the figures
     "background": "transparent",
     "font": _FONT,
     "padding": 8,
     "view": {"stroke": None},
+    "mark": {"aria": False},
     "axis": {
         "labelColor": _INK,
         "labelFontSize": 12,

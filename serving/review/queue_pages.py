@@ -19,6 +19,7 @@ from serving.people.forms import FormFields
 from serving.rendering import render_page
 from serving.review.causes import cause_in_words
 from serving.review.claims import claim_review, find_next, release_review
+from serving.review.deal_pages import find_last_verdict
 from serving.review.queue import PAGE_SIZE, Asked, Waiting, count_by, find_page, is_all_held
 from serving.review.queue_view import ORDERS, Facet, QueueView, parse_view
 from serving.review.saved_filters import SavedFilterError, delete_filter, find_saved, save_filter
@@ -128,6 +129,7 @@ def _page(
     view, faults = parse_view(given)
     with _database(request).reading() as session:
         shown = _load(session, viewer, view)
+        last = find_last_verdict(session, viewer, given.get("judged", ""))
     return render_page(
         request,
         "review/queue.html",
@@ -135,6 +137,7 @@ def _page(
         status=422 if fault else 200,
         shown=shown,
         view=shown.view,
+        last=last,
         given=given,
         faults=faults,
         name=name,

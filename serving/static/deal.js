@@ -9,7 +9,6 @@ const texts = document.querySelector(".texts");
 const picker = new Picker(by("pick"));
 const lights = new Lights(texts, showLabels);
 const OFF = "lossnlp-keys-off";
-const HOLD_EVERY_MS = 5 * 60 * 1000;
 let mode = "";
 let confirming = false;
 let lastRange = null;
@@ -176,28 +175,6 @@ function onVisibility() {
   seenSince = document.hidden ? null : performance.now();
 }
 
-// --- holding the deal while it is looked at
-
-const post = (act, fields) => fetch(`/review/${form.dataset.review}/${act}`, {
-  method: "POST",
-  keepalive: true,
-  headers: { "x-form-token": form.elements.form_token.value },
-  body: new URLSearchParams(fields),
-});
-
-async function hold() {
-  if (document.hidden) return;
-  const answer = await post("claim", {}).catch(() => null);
-  if (!answer?.ok) return;
-  const held = await answer.json();
-  if (held.is_mine) form.dataset.until = held.until_at;
-  else if (held.name) say(`${held.name} took this deal meanwhile.`);
-}
-
-function letGo() {
-  if (!form.dataset.sent && form.dataset.until) post("release", { until_at: form.dataset.until });
-}
-
 // --- keys
 
 function setMode(next) {
@@ -283,8 +260,6 @@ by("keys-on").addEventListener("change", (event) => (event.target.checked ? loca
 if (form) {
   form.addEventListener("submit", onSubmit);
   form.addEventListener("change", (event) => { if (event.target.matches("select")) changed(event.target); });
-  setInterval(hold, HOLD_EVERY_MS);
-  window.addEventListener("pagehide", letGo);
   for (const mark of marked()) light(texts, mark, mark.label);
   showMarks();
 }

@@ -1,4 +1,4 @@
-// The queue by key: j and k go along the deals, Enter opens as on any link, / goes to the filters, ? shows the keys.
+// The queue by key: j and k go along the deals, Enter opens as on any link, u undoes, / goes to the filters, ? shows the keys.
 "use strict";
 (() => {
   const OFF = "lossnlp-keys-off";
@@ -16,6 +16,7 @@
   const acts = {
     j: () => step(1),
     k: () => step(-1),
+    u: () => by("undo")?.requestSubmit(),
     "/": () => by("reason").focus(),
     "?": () => by("keys").showModal(),
   };

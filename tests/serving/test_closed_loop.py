@@ -34,7 +34,7 @@ def lost() -> DemoCrm:
 def closed_loop(intake: Intake, database: Database, lost: DemoCrm, clock: Any) -> ClosedLoop:
     poller = Poller(database, lost, clock, since_on=date(2026, 11, 1))
     reminders = Reminders(database, open_winbacks(intake.assessor.taxonomy), [])
-    return ClosedLoop(poller, Receiver(database, lost, intake, clock), Worker(database, lost, clock), reminders)
+    return ClosedLoop(poller, Receiver(database, lost, intake, clock), Worker(database, lost, clock), (reminders.run,))
 
 
 def reason(crm: DemoCrm) -> object:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from lossnlp.deal import Document
+from lossnlp.deal import Deal, Document, Turn
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.people.access import Viewer
 from serving.reports.cuts import CutError
@@ -20,6 +20,7 @@ from serving.reports.pack import ALL_SEEING, Asked, Pack, add_documents, render_
 from serving.reports.pack_changes import NO_CHANGE, estimate_count
 from serving.reports.pack_files import PackMaker
 from serving.reports.pack_month import Month, parse_month
+from serving.reports.pack_names import NameRemover
 from serving.reports.pack_section import Section
 from serving.reports.sheets import Cell, Held, Sheet
 from serving.store import Database, now
@@ -115,7 +116,7 @@ def test_changes_equal_plain_sql(told: AddLosses, make: MakePack, session: Sessi
 def test_number_of_deals_equals_plain_sql(told: AddLosses, make: MakePack, session: Session) -> None:
     told(600)
     found = rows_of(make(), "changes", "volume")
-    counted = [found[name][0].value for name in ("This month", "Month before", "A month, in 5 before")]  # type: ignore[union-attr]
+    counted = [found[name][0].value for name in ("This month", "Month before", "A month, in the 5 before")]  # type: ignore[union-attr]
     assert counted == [count(session), count(session, days=BEFORE), count(session, days=PAST) / 5]
 
 
@@ -255,6 +256,35 @@ def test_review_names_no_person_and_no_account(told: AddLosses, make: MakePack) 
     assert "[name]" in page
     for name in {*BUYER.split(), *COLLEAGUE.split(), "Jo", "Abernethy", "Hanneke", "Vos", "Tannhof", "Talbot"}:
         assert not re.search(rf"\b{name}\b", page, re.IGNORECASE), name
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Jo said katrin wants it, BRANDL too", "[name] said [name] wants it, [name] too"),
+        ("I told Will and An Li that J. Abernethy calls", "I told [name] and [name] that [name] calls"),
+        ("tannhof picks Rostera", "[the buyer's company] picks Rostera"),
+        ("Mail katrin.brandl@tannhof.de or +49 821 123456-7", "Mail [mail address] or [number]"),
+        ("Frau Dr. Brandl and Prof. Dr. Meier met", "[name] and [name] met"),
+        ("Renaud left, our champion Beatriz asked again", "[name] left, our champion [name] asked again"),
+        ("Rostera said so, Procurement refused", "Rostera said so, Procurement refused"),
+        ("SAP wants Outlook, Users liked ShiftNine", "SAP wants Outlook, Users liked ShiftNine"),
+    ],
+)
+def test_names_are_taken_out_of_quotes(said: str, told: str) -> None:
+    speakers = ("Dr. Katrin Brandl (Tannhof Kliniken)", "Will Price", "An Li")
+    turns = tuple(Turn(speaker=speaker, text="speaks") for speaker in speakers)
+    call = Document(id="c", kind="call_transcript", turns=turns)
+    deal = Deal(id="d", documents=(call,), owner="Jo Abernethy", account="Tannhof Kliniken GmbH")
+    assert NameRemover(deal, ["Rostera"]).remove(said) == told
+
+
+def test_month_before_of_few_deals_is_held_back(told: AddLosses, make: MakePack) -> None:
+    told(40, lost_on=date(2026, 9, 9))
+    told(9, lost_on=date(2026, 8, 9), amount=77.0, currency="EUR")
+    pack = make()
+    assert isinstance(rows_of(pack, "changes", "volume")["Month before"][1], Held)
+    assert section_of(pack, "changes").points[0] == "40 deals were lost."
 
 
 def agree(database: Database, deal_id: str, owner: str | None) -> None:
