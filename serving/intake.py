@@ -23,10 +23,10 @@ from serving.metrics import Metrics
 from serving.reports.losses import record_loss
 from serving.review import verdicts
 from serving.review.seal import Seal, keep_sealed, open_seal
-from serving.review.waiting import Sampling, open_review
+from serving.review.waiting import Sampling, move_waiting, open_review
 from serving.settings import Settings
 from serving.store import Database
-from serving.tables import AssessmentRow
+from serving.tables import AssessmentRow, WriteBackRow
 
 _TRIES = 3
 _log = structlog.get_logger(__name__)
@@ -129,7 +129,7 @@ class Intake:
             row = store.get_assessment(session, taken.id)
             if row.write_back is None:
                 self._queue(session, row, Assessment.model_validate(row.assessment), batch_id=batch_id)
-            elif _may_queue(row.write_back.state, batch_id):
+            elif _may_queue(row.write_back.state, batch_id) and not _is_overruled(session, row, row.write_back):
                 outbox.send_again(row.write_back, batch_id=batch_id)
             session.commit()
 
@@ -161,6 +161,8 @@ class Intake:
             record_loss(session, row, reading, verdict_id=held.id if held else None)
             if held is None:
                 open_review(session, row, assessment, self.sampling)
+            else:
+                move_waiting(session, row)
             if self.seal is not None:
                 keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, assessment, batch_id=batch_id)
@@ -202,6 +204,11 @@ def content_digest(deal: Deal) -> str:
 
 def _taken(row: AssessmentRow, *, is_new: bool) -> Taken:
     return Taken(id=row.id, answer={"id": row.id, **row.assessment}, is_new=is_new)
+
+
+def _is_overruled(session: Session, row: AssessmentRow, write_back: WriteBackRow) -> bool:
+    """Says whether a person's verdict has stopped the model's own write-back."""
+    return write_back.verdict_id is None and verdicts.find_held_on_content(session, row) is not None
 
 
 def _may_queue(state: str | None, batch_id: str | None) -> bool:

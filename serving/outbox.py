@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from serving.crm.protocol import Fields, FieldValue, SendResult
+from serving.crm.rules import REVIEW_STATE
 from serving.errors import UnknownIdError
 from serving.review.waiting import WRITE_BACK_REFUSED, add_cause
 from serving.tables import AssessmentRow, AttemptRow, BatchRow, VerdictRow, WriteBackRow, cut_error
@@ -127,15 +128,15 @@ def find_our_values(
         session: An open session.
         deal_id: The CRM's id of the deal.
         crm: Name of the CRM.
-        with_confirmed: Whether values that a person's verdict has set count as ours; to a model they are a person's.
+        with_confirmed: Whether values that a person has confirmed count as ours; to a model they are a person's.
     """
-    query = select(AttemptRow, WriteBackRow.verdict_id).join(WriteBackRow)
+    query = select(AttemptRow, WriteBackRow.planned).join(WriteBackRow)
     query = query.where(WriteBackRow.deal_id == deal_id, WriteBackRow.crm == crm).order_by(AttemptRow.id)
     ours: dict[str, list[FieldValue]] = {}
-    for attempt, verdict_id in session.execute(query).all():
+    for attempt, planned in session.execute(query).all():
         if not _may_have_arrived(attempt):
             continue
-        is_ours = verdict_id is None or with_confirmed
+        is_ours = with_confirmed or planned.get(REVIEW_STATE) != "confirmed"
         for field, value in attempt.after.items():
             before = [] if attempt.outcome == "sent" else ours.get(field, [])
             ours[field] = [*before, value] if is_ours else before
@@ -194,8 +195,13 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
-    if row.state == "failed":
+    if row.state == "failed" and _is_newest(session, row.assessment_row):
         add_cause(session, row.assessment_row, WRITE_BACK_REFUSED, at=at)
+
+
+def _is_newest(session: Session, row: AssessmentRow) -> bool:
+    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
+    return session.scalar(newest) == row.created_at
 
 
 def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:
@@ -220,7 +226,9 @@ def stop_due(session: Session, deal_id: str, *, crm: str, at: datetime) -> None:
 
 
 def _stop(session: Session, which: ColumnElement[bool], *, at: datetime) -> None:
-    for row in session.scalars(select(WriteBackRow).where(which, WriteBackRow.state == "due")):
+    # Locked and read anew: a worker may have claimed one of them a moment ago, and that one is on its way
+    due = select(WriteBackRow).where(which, WriteBackRow.state == "due").with_for_update()
+    for row in session.scalars(due.execution_options(populate_existing=True)).all():
         row.state, row.settled_at = "failed" if _find_left(row) else "undone", at
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from lossnlp.assessment import Assessment, Span
 from serving.crm.fields import GAP, FieldMap
 from serving.crm.protocol import Fields, FieldValue
-from serving.crm.rules import CONFIDENCE, EVERYTHING, EVIDENCE, PRIMARY_REASON, WriteRules
+from serving.crm.rules import CONFIDENCE, EVERYTHING, EVIDENCE, PRIMARY_REASON, REVIEW_STATE, WriteRules
 
 EVIDENCE_CHARS = 255
 Holder = Literal["this answer", "an older answer", "others"]
@@ -81,7 +81,7 @@ def plan_values(assessment: Assessment, *, assessed_at: datetime, is_confirmed: 
     if not values:
         return {}
     state = "confirmed" if is_confirmed else "waiting" if assessment.review.required else "accepted"
-    return values | _provenance(assessment, assessed_at) | {"lossnlp_review_state": state}
+    return values | _provenance(assessment, assessed_at) | {REVIEW_STATE: state}
 
 
 def evidence_of(assessment: Assessment, name: str, fields: FieldMap) -> str:

@@ -15,6 +15,7 @@ Policy = Literal["if_empty", "if_ours", "never"]
 PRIMARY_REASON = "lossnlp_primary_reason"
 CONFIDENCE = "lossnlp_confidence"
 EVIDENCE = "lossnlp_evidence"
+REVIEW_STATE = "lossnlp_review_state"
 EVERYTHING = "*"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 SPEAKS_OF: Mapping[str, str] = {
@@ -22,7 +23,7 @@ SPEAKS_OF: Mapping[str, str] = {
     EVIDENCE: PRIMARY_REASON,
     "lossnlp_model_version": EVERYTHING,
     "lossnlp_assessed_at": EVERYTHING,
-    "lossnlp_review_state": EVERYTHING,
+    REVIEW_STATE: EVERYTHING,
 }
 
 

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Exists, Select, and_, case, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from serving.people.access import Viewer, sees_loss
 from serving.reports.intervals import Estimate
 from serving.reports.scope import Scope
-from serving.tables import AssessmentRow, LossRow, VerdictRow
+from serving.review.verdict import JUDGEMENTS
+from serving.review.waiting import AUDIT_SAMPLE
+from serving.tables import AssessmentRow, LossRow, ReviewCauseRow, ReviewRow, VerdictRow
 
 LEAST_JUDGED = 30
 _DRAWS = 1_000
@@ -39,11 +41,13 @@ class Audit:
     """What is known of a scope's deals, apart for those that the model asked a person about and those it was sure of.
 
     The two are kept apart because people see nearly all of the first and a sample of the second, and the model errs more often in
-    the first.
+    the first. Errors are measured on verdicts on the newest reading alone, and of deals that the model was sure of on the random
+    sample alone: what somebody opened because it looked wrong would tell of more errors than there are.
 
     Args:
         codes: The K reasons.
-        matrix: Judged deals by what the model read and what a person says, of all that the viewer sees; shape (2, K, K).
+        matrix: Judged deals that errors are measured on, by what the model read and what a person says, of all that the viewer
+            sees; shape (2, K, K).
         unjudged: Deals of the scope by what the model read; shape (2, K).
         settled: Deals of the scope by what a person says; shape (K,).
     """
@@ -124,7 +128,7 @@ def _expected(matrix: Counts) -> Shares:
 
 def read_audit(session: Session, viewer: Viewer, scope: Scope, codes: Iterable[str]) -> Audit:
     """Gives what is known of a scope's deals. A verdict that nobody can tell is no judgement of the reason."""
-    judged = session.execute(_counted().where(sees_loss(viewer), VerdictRow.id.is_not(None))).all()
+    judged = session.execute(_counted().where(sees_loss(viewer), *_measures())).all()
     here = session.execute(_counted().where(*scope.where)).all()
     known = tuple(sorted({*codes, *(code for row in (*judged, *here) for code in row[2:4])}))
     place = {code: number for number, code in enumerate(known)}
@@ -134,6 +138,18 @@ def read_audit(session: Session, viewer: Viewer, scope: Scope, codes: Iterable[s
     _fill(unjudged, ((stratum, place[read], deals) for is_judged, stratum, read, _, deals in here if not is_judged))
     _fill(settled, ((place[held], deals) for is_judged, _, _, held, deals in here if is_judged))
     return Audit(known, matrix, unjudged, settled)
+
+
+def _measures() -> tuple[ColumnElement[bool], ...]:
+    """Gives what a verdict must meet to tell of the model's errors: it is on what the model reads now, and nobody chose the deal."""
+    on_newest = VerdictRow.assessment_id == LossRow.assessment_id
+    return on_newest, or_(AssessmentRow.review_required, is_drawn(AssessmentRow.id))
+
+
+def is_drawn(assessment_id: InstrumentedAttribute[str]) -> Exists:
+    """Says in a query whether an assessment was drawn at random for people to look at."""
+    drawn = exists().where(ReviewRow.assessment_id == assessment_id, ReviewCauseRow.review_id == ReviewRow.id)
+    return drawn.where(ReviewCauseRow.cause == AUDIT_SAMPLE)
 
 
 def _fill(counts: Counts, cells: Iterable[Sequence[int]]) -> None:
@@ -147,6 +163,6 @@ def _counted() -> Select[tuple[Any, ...]]:
     stratum = case((AssessmentRow.review_required, 0), else_=1).label("axis_1")
     query = select(is_judged, stratum, LossRow.read_reason, LossRow.primary_reason, func.count())
     query = query.select_from(LossRow).join(AssessmentRow, AssessmentRow.id == LossRow.assessment_id)
-    says = and_(VerdictRow.id == LossRow.verdict_id, VerdictRow.kind.in_(("accept", "change")))
+    says = and_(VerdictRow.id == LossRow.verdict_id, VerdictRow.kind.in_(JUDGEMENTS))
     query = query.outerjoin(VerdictRow, says)
     return query.group_by("axis_0", "axis_1", LossRow.read_reason, LossRow.primary_reason)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from datetime import date
+
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
@@ -36,19 +38,29 @@ def record_loss(session: Session, row: AssessmentRow, reading: Assessment, *, ve
     """
     for part in _PARTS:
         session.execute(delete(part).where(part.deal_id == row.deal_id))
-    session.merge(_loss_row(session.get_one(DealRow, row.deal_id), row, reading, verdict_id=verdict_id))
+    deal = session.get_one(DealRow, row.deal_id)
+    lost_on = deal.closed_on or _first_read_on(session, row)
+    session.merge(_loss_row(deal, row, reading, lost_on=lost_on, verdict_id=verdict_id))
     session.flush()  # the parts refer to it
     session.add_all(_parts(row.deal_id, reading))
     session.flush()
 
 
-def _loss_row(deal: DealRow, row: AssessmentRow, reading: Assessment, *, verdict_id: int | None) -> LossRow:
+def _first_read_on(session: Session, row: AssessmentRow) -> date:
+    """Gives the day of the deal's first assessment, which stays the same however often it is read again."""
+    first = session.scalar(select(func.min(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id))
+    return (first or row.created_at).date()
+
+
+def _loss_row(
+    deal: DealRow, row: AssessmentRow, reading: Assessment, *, lost_on: date, verdict_id: int | None
+) -> LossRow:
     primary = next(reason for reason in row.assessment["reasons"] if reason["primary"])
     return LossRow(
         deal_id=row.deal_id,
         assessment_id=row.id,
         verdict_id=verdict_id,
-        lost_on=deal.closed_on or row.created_at.date(),
+        lost_on=lost_on,
         primary_reason=reading.primary.code,
         read_reason=row.primary_reason,
         confidence=primary["confidence"],

@@ -9,6 +9,7 @@ from sqlalchemy import and_, case, func, select
 
 from serving.people.access import sees_loss
 from serving.rendering import percent
+from serving.reports.correction import is_drawn
 from serving.reports.differences import count_reps
 from serving.reports.intervals import share_of
 from serving.reports.loss_sheets import corrected_sheet
@@ -18,8 +19,8 @@ from serving.reports.report import Report
 from serving.reports.sheets import Column, Row, Sheet
 from serving.reports.winback_entries import Winback
 from serving.reports.winbacks import Wanted, WinbackList
-from serving.review.waiting import AUDIT_SAMPLE
-from serving.tables import LossRow, ReviewCauseRow, ReviewRow, VerdictRow
+from serving.review.verdict import JUDGEMENTS
+from serving.tables import LossRow, VerdictRow
 
 DAYS = 90
 _MOST_WINBACKS = 15
@@ -27,12 +28,14 @@ _NAMES = (
     "Names of people who speak in a deal, of its owner and of its account are taken out of quotes. Somebody who is only talked about "
     "may still be named there; read quotes before you pass them on."
 )
-_NO_REPS = "No figure is about a single rep, and no two people are set beside each other."
+_NO_REPS = "No figure is given by rep, and no two people are set beside each other."
 _ONE_REP = "All deals here are one rep's: go through the figures with that rep."
 
 
 def winbacks_section(report: Report, winbacks: WinbackList, team: str | None, *, today: date) -> Section:
-    """Gives the lost buyers that are to be called back soon; which accounts they are stands in the win-back list.
+    """Gives the lost buyers that are to be called back soon; which deals they are stands in the win-back list.
+
+    No row names its deal: beside a story that is told without names it would tell whose it is.
 
     Args:
         report: The report being made.
@@ -47,7 +50,6 @@ def winbacks_section(report: Report, winbacks: WinbackList, team: str | None, *,
     rows = tuple(_winback_row(winback) for winback in soonest)
     columns = (
         Column("due_on", "Call on"),
-        Column("deal", "Deal in the CRM"),
         Column("reason", "Reason"),
         Column("kind", "Kind of deal"),
         Column("date_from", "The day comes from"),
@@ -66,7 +68,6 @@ def _winback_row(winback: Winback) -> Row:
     return Row(
         (
             str(winback.due_on),
-            loss.deal_id,
             winback.reason,
             kind or None,
             "the texts" if winback.because is None else "the reason",
@@ -104,25 +105,30 @@ def _judged_points(report: Report) -> list[str]:
     """Gives what people have looked at, and how often the model's primary reason held there."""
     if not report.is_enough:
         return []
-    said = and_(VerdictRow.id == LossRow.verdict_id, VerdictRow.kind.in_(("accept", "change")))
-    query = select(func.count(), func.count(case((LossRow.read_reason == LossRow.primary_reason, 1))))
-    judged, held = report.session.execute(query.join(VerdictRow, said).where(*report.scope.where)).one()
+    judged, drawn, newest, held = _read_judged(report)
     points = [
-        f"People have judged {judged:,} of them ({percent(judged / report.scope.deals, 1)}), {_audited(report):,} as a random sample."
+        f"People have judged {judged:,} of them ({percent(judged / report.scope.deals, 1)}), {drawn:,} as a random sample."
     ]
-    if report.scope.is_enough(judged):
-        share = share_of(held, judged)
+    if report.scope.is_enough(newest):
+        share = share_of(held, newest)
         found = f"{percent(share.value)}, between {percent(share.low)} and {percent(share.high)}"
-        points.append(f"In {held:,} of the {judged:,} judged deals the model's primary reason held ({found}).")
+        points.append(
+            f"In {held:,} of the {newest:,} judged deals that were not read anew since the model's primary reason held ({found})."
+        )
     return points
 
 
-def _audited(report: Report) -> int:
-    """Gives how many deals of the random sample people have judged."""
-    drawn = select(ReviewRow.assessment_id).join(ReviewCauseRow, ReviewCauseRow.review_id == ReviewRow.id)
-    drawn = drawn.where(ReviewCauseRow.cause == AUDIT_SAMPLE, ReviewRow.state == "judged")
-    query = select(func.count()).select_from(LossRow).where(*report.scope.where, LossRow.assessment_id.in_(drawn))
-    return report.session.scalar(query) or 0
+def _read_judged(report: Report) -> tuple[int, int, int, int]:
+    """Gives how many deals are judged, drawn at random among them, judged on their newest reading, and of these held."""
+    on_newest = VerdictRow.assessment_id == LossRow.assessment_id
+    is_held = and_(on_newest, LossRow.read_reason == LossRow.primary_reason)
+    query = select(
+        func.count(), *(func.count(case((one, 1))) for one in (is_drawn(VerdictRow.assessment_id), on_newest, is_held))
+    )
+    said = and_(VerdictRow.id == LossRow.verdict_id, VerdictRow.kind.in_(JUDGEMENTS))
+    query = query.select_from(LossRow).join(VerdictRow, said).where(*report.scope.where)
+    judged, drawn, newest, held = report.session.execute(query).one()
+    return judged, drawn, newest, held
 
 
 def _money_points(report: Report) -> list[str]:

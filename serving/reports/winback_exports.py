@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from icalendar import CLASS, TRANSP, Alarm, Calendar, Event
 
+from serving.reports.sheets import safe_text
 from serving.reports.winback_entries import Winback
 
 _COLUMNS = (
@@ -33,7 +34,6 @@ _COLUMNS = (
     "contract_ends_on",
     "opener",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ALARM = timedelta(hours=9)  # at nine in the morning of the day itself
 
 
@@ -57,16 +57,9 @@ def _cells(winback: Winback) -> Iterator[object]:
 
 def _line(cells: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow([_safe(cell) for cell in cells])
+    writer = csv.writer(line, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow([safe_text(cell) if isinstance(cell, str) else cell for cell in cells])
     return line.getvalue()
-
-
-def _safe(cell: object) -> object:
-    """Gives a cell that no spreadsheet takes for a formula: its words are a buyer's or a CRM's.
-
-    Source: OWASP, "CSV Injection".
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def write_calendar(winbacks: Iterable[Winback], *, at: datetime) -> bytes:

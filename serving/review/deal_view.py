@@ -50,6 +50,11 @@ class Stood:
         return VerdictLabels.model_validate(given[-1]) if given else labels_of(self.assessment)
 
     @property
+    def seen(self) -> str:
+        """The id of the verdict that is shown as the one that holds, empty where none is."""
+        return str(self.held[-1].id) if self.held else ""
+
+    @property
     def causes(self) -> list[str]:
         """Why it waits, in words."""
         return sorted(cause_in_words(cause.cause) for cause in self.review.causes)

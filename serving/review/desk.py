@@ -24,7 +24,7 @@ from serving.review.marking import evidence_by_label, parse_marks
 from serving.review.texts import Source, TextSource
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, labels_of
 from serving.review.verdict_form import Entered
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench, Said, lock_deal
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import PersonRow, ReviewRow, VerdictRow
@@ -75,10 +75,12 @@ class Desk:
         documents = self._find_marked(review_id, entered) if kind == "change" else ()
         with self.database.writing() as session:
             review = get_review(session, review_id)
+            lock_deal(session, review.deal_id)
             hold = claim_review(session, viewer, review_id)
             if hold is not None and not hold.is_mine:
                 raise VerdictError(f"{hold.name} took this deal meanwhile and judges it now.")
             stood = load_stood(session, review, viewer.person_id)
+            _require_seen(stood, form)
             labels = self._labels(stood, entered, documents) if kind == "change" else None
             person = session.get_one(PersonRow, viewer.person_id)
             said = _said(kind, labels, stood=stood, form=form)
@@ -133,6 +135,12 @@ def get_review(session: Session, review_id: int) -> ReviewRow:
     if review is None:
         raise UnknownIdError(f"No deal waits under {review_id}; the queue shows those that do.")
     return review
+
+
+def _require_seen(stood: Stood, form: FormData) -> None:
+    """Passes where the page showed what holds now: a tab that stood open for long may be behind."""
+    if not stood.is_blind and form.get("seen", stood.seen) != stood.seen:
+        raise VerdictError("Another verdict on this deal was given meanwhile; look at it and decide again.")
 
 
 def _kind(form: FormData) -> VerdictKind:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 
 from serving.people.access import Viewer
 from serving.review.queue_view import Facet, QueueView
-from serving.review.waiting import VERDICTS_DIFFER
+from serving.review.waiting import VERDICTS_DIFFER, WRITE_BACK_REFUSED
 from serving.store import now
 from serving.tables import DealRow, LossRow, ReviewCauseRow, ReviewRow, VerdictRow
 
@@ -120,7 +120,9 @@ def is_open_to(person_id: int) -> ColumnElement[bool]:
     own = select(judged.id).join(VerdictRow, VerdictRow.assessment_id == judged.assessment_id)
     own = own.where(VerdictRow.person_id == person_id, VerdictRow.kind != "undo")
     own = own.where(~exists().where(back.undoes_id == VerdictRow.id))
-    apart = or_(ReviewRow.wanted < 2, ReviewRow.id.not_in(own), _has_cause(VERDICTS_DIFFER))
+    apart = or_(
+        ReviewRow.wanted < 2, ReviewRow.id.not_in(own), _has_cause(VERDICTS_DIFFER), _has_cause(WRITE_BACK_REFUSED)
+    )
     return and_(ReviewRow.state == "waiting", apart)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy import Taxonomy
 from lossnlp.teaching import choose_teaching
-from serving.tables import AssessmentRow, LossRow, ReviewRow
+from serving.review.verdict import JUDGEMENTS
+from serving.tables import AssessmentRow, LossRow, ReviewRow, VerdictRow
 
 _MOST_READ = 2_000
 
@@ -48,9 +49,10 @@ def find_teaching(session: Session, taxonomy: Taxonomy, *, count: int) -> list[i
 
 
 def count_judged(session: Session) -> dict[str, int]:
-    """Gives how many deals each reason has as its primary by a verdict that holds."""
-    query = select(LossRow.primary_reason, func.count()).where(LossRow.verdict_id.is_not(None))
-    return dict(session.execute(query.group_by(LossRow.primary_reason)).all())
+    """Gives how many deals each reason has as its primary by a verdict that holds; where nobody can tell there is none."""
+    query = select(LossRow.primary_reason, func.count()).join(VerdictRow, VerdictRow.id == LossRow.verdict_id)
+    query = query.where(VerdictRow.kind.in_(JUDGEMENTS)).group_by(LossRow.primary_reason)
+    return dict(session.execute(query).all())
 
 
 def confidences_of(assessments: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ from lossnlp.errors import LossNlpError
 from lossnlp.taxonomy import NO_CAUSE, Taxonomy
 
 VerdictKind = Literal["accept", "change", "cannot_tell", "undo"]
+JUDGEMENTS: tuple[VerdictKind, ...] = ("accept", "change")  # the kinds that say what holds
 _SURE = 1.0
 
 
@@ -127,11 +128,7 @@ def _quoted(assessment: Assessment) -> Iterator[tuple[str, tuple[Evidence, ...]]
 
 
 def judged_assessment(assessment: Assessment, labels: VerdictLabels, taxonomy: Taxonomy) -> Assessment:
-    """Gives the assessment with a person's values in place of the model's: all of them sure, nothing left to review.
-
-    Raises:
-        TaxonomyError: A reason is none of the taxonomy's.
-    """
+    """Gives the assessment with a person's values in place of the model's: all of them sure, nothing left to review."""
     values = {
         "reasons": _reasons(labels, taxonomy),
         "meddpicc": {code: _element(code, labels) for code in assessment.meddpicc},
@@ -147,11 +144,12 @@ def judged_assessment(assessment: Assessment, labels: VerdictLabels, taxonomy: T
 
 
 def _reasons(labels: VerdictLabels, taxonomy: Taxonomy) -> tuple[Reason, ...]:
+    known = {reason.code: reason for reason in taxonomy.reasons}  # a code that a newer taxonomy dropped names itself
     return tuple(
         Reason(
             code=code,
-            label=taxonomy.get_reason(code).label,
-            group=taxonomy.get_reason(code).group,
+            label=known[code].label if code in known else code,
+            group=known[code].group if code in known else "",
             primary=rank == 0,
             confidence=_SURE,
             evidence=labels.evidence.get(code, ()),

@@ -16,9 +16,9 @@ from serving import outbox
 from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
-from serving.review.waiting import VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause
+from serving.review.waiting import VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
 from serving.store import get_assessment, now
-from serving.tables import AssessmentRow, PersonRow, ReviewRow, VerdictRow
+from serving.tables import AssessmentRow, DealRow, PersonRow, ReviewRow, VerdictRow
 from serving.writeback import plan_values
 
 MOST_COMMENT_CHARS = 2000
@@ -71,6 +71,7 @@ class Bench:
             VerdictError: The labels are missing, the comment is too long, or a newer assessment of the deal has come.
         """
         row = get_assessment(session, assessment_id)
+        lock_deal(session, row.deal_id)
         _require_newest(session, row)
         assessment = Assessment.model_validate(row.assessment)
         verdict = VerdictRow(
@@ -97,6 +98,8 @@ class Bench:
             VerdictError: It is not there, was taken back before or is itself an undo, or is another person's.
         """
         verdict = session.get(VerdictRow, verdict_id)
+        if verdict is not None:
+            lock_deal(session, verdict.deal_id)
         if verdict is None or verdict.kind == "undo" or _is_undone(session, verdict):
             raise VerdictError(f"Verdict {verdict_id} is not one that holds; open the deal again to see what does.")
         if verdict.person_id != person.id and person.role != "admin":
@@ -116,8 +119,10 @@ class Bench:
         session.add(back)
         session.flush()
         self._follow(session, newest, Assessment.model_validate(newest.assessment), verdict=back)
-        self._settle_review(session, row)
-        if newest is not row and find_held_on_content(session, newest) is None:
+        if newest is row:
+            self._settle_review(session, row)
+        elif find_held_on_content(session, newest) is None:
+            retire_waiting(session, row.deal_id)
             add_cause(session, newest, VERDICT_TAKEN_BACK, at=self.clock())
         return back
 
@@ -150,6 +155,14 @@ class Bench:
         session.flush()
 
 
+def lock_deal(session: Session, deal_id: str) -> None:
+    """Holds other verdicts on a deal, and the intake of it, back until this unit of work ends.
+
+    Take it before a claim: intake takes the deal first, then the review.
+    """
+    session.get_one(DealRow, deal_id, with_for_update=True)
+
+
 def find_all_held(session: Session, assessment_id: str) -> list[VerdictRow]:
     """Gives the verdicts on an assessment that were not taken back, oldest first; of each person the last."""
     back = aliased(VerdictRow)
@@ -169,12 +182,10 @@ def find_held(session: Session, assessment_id: str) -> VerdictRow | None:
 
 def find_held_on_content(session: Session, row: AssessmentRow) -> VerdictRow | None:
     """Gives the verdict that holds for what an assessment was read from: a person's word outlives the model that they judged."""
-    query = select(AssessmentRow.id).join(VerdictRow, VerdictRow.assessment_id == AssessmentRow.id)
+    query = select(AssessmentRow.id).join(VerdictRow, VerdictRow.assessment_id == AssessmentRow.id).distinct()
     query = query.where(AssessmentRow.deal_id == row.deal_id, AssessmentRow.content_sha256 == row.content_sha256)
-    for assessment_id in session.scalars(query.order_by(VerdictRow.id.desc())):
-        if held := find_held(session, assessment_id):
-            return held
-    return None
+    held = [found for assessment_id in session.scalars(query).all() if (found := find_held(session, assessment_id))]
+    return max(held, key=lambda verdict: verdict.id, default=None)
 
 
 def plan_held(reading: Assessment, held: VerdictRow | None, *, assessed_at: datetime) -> Fields:

@@ -51,14 +51,28 @@ def open_review(session: Session, row: AssessmentRow, assessment: Assessment, sa
 
     What waits of older assessments of the deal waits no longer: the newer one is what would be written.
     """
-    older = update(ReviewRow).where(ReviewRow.deal_id == row.deal_id, ReviewRow.state == "waiting")
-    session.execute(older.values(state="replaced", claimed_by_id=None, claimed_until_at=None))
+    retire_waiting(session, row.deal_id)
     key = f"{row.deal_id} {row.content_sha256} {row.model_version}"
     causes = assessment.review.because or ((AUDIT_SAMPLE,) if sampling.is_audited(key) else ())
     if not causes:
         return None
     wanted = 2 if sampling.is_judged_twice(key) else 1
     return _add_review(session, row, causes=causes, wanted=wanted, at=row.created_at)
+
+
+def retire_waiting(session: Session, deal_id: str) -> None:
+    """Makes what waits of a deal wait no longer: another assessment of it is what would be written."""
+    waiting = update(ReviewRow).where(ReviewRow.deal_id == deal_id, ReviewRow.state == "waiting")
+    session.execute(waiting.values(state="replaced", claimed_by_id=None, claimed_until_at=None))
+
+
+def move_waiting(session: Session, row: AssessmentRow) -> None:
+    """Makes what waits of a deal wait on its new assessment: of the same words, but nobody can judge the older one any more."""
+    waiting = select(ReviewRow).where(ReviewRow.deal_id == row.deal_id, ReviewRow.state == "waiting")
+    causes = sorted({cause.cause for review in session.scalars(waiting) for cause in review.causes})
+    retire_waiting(session, row.deal_id)
+    if causes:
+        _add_review(session, row, causes=causes, wanted=1, at=row.created_at)
 
 
 def _add_review(session: Session, row: AssessmentRow, *, causes: Sequence[str], wanted: int, at: datetime) -> ReviewRow:

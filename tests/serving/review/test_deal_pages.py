@@ -260,6 +260,15 @@ def test_held_deal_cannot_be_judged(signed_in: SignIn, people: People, ana: Test
     assert ben.post(f"/review/deals/{review_id}/verdict", data=ACCEPT).status_code == 422
 
 
+def test_a_page_that_is_behind_judges_nothing(
+    signed_in: SignIn, people: People, ana: TestClient, review_id: int, database: Database
+) -> None:
+    ana.post(f"/review/deals/{review_id}/verdict", data={"kind": "cannot_tell"})
+    late = signed_in(people.ben).post(f"/review/deals/{review_id}/verdict", data={"kind": "accept", "seen": ""})
+    assert "given meanwhile" in late.text
+    assert [verdict.kind for verdict in verdicts(database, review_id)] == ["cannot_tell"]
+
+
 def test_second_person_sees_no_verdict_before_their_own(
     signed_in: SignIn, people: People, add_review: AddReview, judge: Judge
 ) -> None:

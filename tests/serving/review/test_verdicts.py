@@ -14,12 +14,13 @@ from serving.crm.fields import FieldMap
 from serving.crm.protocol import Fields
 from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
+from serving.outbox import find_our_values
 from serving.record import find_record
 from serving.review.verdict import VerdictError, VerdictLabels, labels_of, parse_labels
 from serving.review.verdicts import Bench, Said, find_held
 from serving.review.waiting import VERDICTS_DIFFER, Sampling
-from serving.store import Database, get_assessment
-from serving.tables import LossRow, PersonRow, ReviewRow, VerdictRow
+from serving.store import Database, get_assessment, now
+from serving.tables import BatchRow, LossRow, PersonRow, ReviewRow, VerdictRow
 from serving.worker import Worker
 from tests.serving.review.desk_world import People
 
@@ -169,6 +170,44 @@ def test_verdict_taken_back_after_newer_model_waits_again(
     desk.undo(people.ana, verdict_id)
     assert (desk.fields()[REASON], desk.loss().primary_reason) == ("price", "price")
     assert (desk.review().assessment_id, desk.review().state) == (newest, "waiting")
+
+
+def test_a_model_may_replace_what_an_undo_restored(desk: Desk, people: People) -> None:
+    desk.take(WORDS)
+    desk.fields()
+    verdict_id = desk.give(people.ana, desk.take(WORDS), "change", labels=BUDGET)
+    desk.fields()
+    desk.undo(people.ana, verdict_id)
+    desk.fields()
+    with desk.database.reading() as session:
+        assert find_our_values(session, DEAL, crm="demo")[REASON] == ["price"]
+
+
+def test_a_confirmed_value_is_a_persons_to_a_model(desk: Desk, people: People) -> None:
+    desk.give(people.ana, desk.take(WORDS), "change", labels=BUDGET)
+    desk.fields()
+    with desk.database.reading() as session:
+        assert find_our_values(session, DEAL, crm="demo")[REASON] == []
+
+
+def test_what_waits_moves_to_a_newer_reading(pair: Desk, people: People, make_assessor: Callable[[], Any]) -> None:
+    pair.give(people.ana, pair.take("price"))
+    newer = make_assessor()
+    newer.model_version = "keywords-2"
+    newest = pair.take("price", newer)
+    pair.give(people.ben, newest)
+    assert (pair.review().assessment_id, pair.review().state) == (newest, "judged")
+
+
+def test_a_batch_leaves_what_a_verdict_stopped(desk: Desk, people: People) -> None:
+    desk.give(people.ana, desk.take(WORDS), "cannot_tell")
+    intake = Intake(desk.assessor, desk.database, Metrics(), crm="demo")
+    intake.take_deal(parse_deal({"id": DEAL, "text": WORDS}), batch_id=None)
+    with desk.database.writing() as session:
+        session.add(BatchRow(id="batch", crm="demo", created_at=now()))
+        session.commit()
+    intake.take_deal(parse_deal({"id": DEAL, "text": WORDS}), batch_id="batch")
+    assert REASON not in desk.fields()
 
 
 def test_newer_words_need_a_new_verdict(desk: Desk, people: People) -> None:
