@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,7 @@ def propose_top_five(
     cut = parse_cut(given, today=now().date())
     wishes = parse_wishes(lock or (), apart or (), taxonomy)
     words = read_words(settings.crm_words)
-    with open_database(settings.database_url).reading() as session:
+    with closing(open_database(settings.database_url)) as database, database.reading() as session:
         report = Report.of_cut(session, _EVERYBODY, cut, taxonomy)
         if not report.is_enough:
             raise CutError(f"The list is held back: {report.too_few.because}; name an earlier --since.", field="since")

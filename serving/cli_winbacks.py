@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -31,11 +32,12 @@ def remind(
     """Tells of win-backs that are due, each once: a task in the CRM, a signed call to LOSSNLP_REMINDER_URL."""
     settings = load_settings()
     configure_logs(settings)
-    reminders = open_reminders(settings, open_database(settings.database_url))
-    if not reminders.channels:
-        message = "Nothing tells of win-backs yet; set LOSSNLP_REMINDER_URL, or LOSSNLP_WINBACK_TASKS=true for tasks in the CRM."
-        raise ConfigurationError(message, field="LOSSNLP_REMINDER_URL")
     table = Table("deal", "due", "told by", "what happened", "why")
-    for notice in reminders.remind(days, plan=plan):
-        table.add_row(notice.deal_id, notice.due_on, notice.channel, notice.outcome, notice.error)
+    with closing(open_database(settings.database_url)) as database:
+        reminders = open_reminders(settings, database)
+        if not reminders.channels:
+            message = "Nothing tells of win-backs yet; set LOSSNLP_REMINDER_URL, or LOSSNLP_WINBACK_TASKS=true for tasks in the CRM."
+            raise ConfigurationError(message, field="LOSSNLP_REMINDER_URL")
+        for notice in reminders.remind(days, plan=plan):
+            table.add_row(notice.deal_id, notice.due_on, notice.channel, notice.outcome, notice.error)
     open_console().print(table)

@@ -12,9 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.addresses import is_readable
 from serving.logs import describe_error
 from serving.metrics import Metrics
-from serving.problems import problem_response, unexpected_problem
+from serving.problems import ProblemError, problem_response, unexpected_problem
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -69,6 +70,8 @@ class RequestScope:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
+            if not is_readable(scope):
+                return await problem_response(_unreadable())(scope, receive, exchange.send_marked)
             await self._app(scope, receive, exchange.send_marked)
         except ClientDisconnect:
             exchange.status = _CLIENT_LEFT
@@ -85,6 +88,10 @@ class RequestScope:
         status = exchange.status or _CLIENT_LEFT
         self._metrics.count_request(method, exchange.route, status=status, seconds=seconds)
         _log.info("request", method=method, route=exchange.route, status=status, latency_ms=round(seconds * 1000, 1))
+
+
+def _unreadable() -> ProblemError:
+    return ProblemError(400, "An address holds no zero characters; leave them out.")
 
 
 def _request_id(scope: Scope) -> str:

@@ -191,12 +191,23 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
     row.after = {field: value for field, value in _find_left(row).items() if field not in row.kept}
     row.before = {field: row.before.get(field) for field in row.after}
     tries = sum(attempt.kind == "send" for attempt in row.attempts)
-    if result.error and result.is_retryable:
+    if result.error and result.is_retryable and not _is_overruled(session, row):
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
-    if row.state == "failed" and _is_newest(session, row.assessment_row):
+    if row.state == "failed" and not result.is_retryable and _is_newest(session, row.assessment_row):
         add_cause(session, row.assessment_row, WRITE_BACK_REFUSED, at=at)
+
+
+def _is_overruled(session: Session, row: WriteBackRow) -> bool:
+    """Says whether a verdict has come since that says what is to be written: what is stopped is not tried again."""
+    later = exists().where(
+        WriteBackRow.deal_id == row.deal_id,
+        WriteBackRow.crm == row.crm,
+        WriteBackRow.id > row.id,
+        WriteBackRow.verdict_id.is_not(None),
+    )
+    return bool(session.scalar(select(later)))
 
 
 def _is_newest(session: Session, row: AssessmentRow) -> bool:

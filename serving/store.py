@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,6 +133,7 @@ def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessm
         id=str(uuid4()),
         deal_id=deal.id,
         content_sha256=content_sha256,
+        words_sha256=words_digest(deal),
         model_version=assessment.model.version,
         primary_reason=assessment.primary.code,
         review_required=assessment.review.required,
@@ -148,6 +151,12 @@ def _deal_row(deal: Deal) -> DealRow:
     )
     storable = {name: value and value.replace("\x00", "\ufffd") for name, value in fields.items()}
     return DealRow(id=deal.id, closed_on=deal.closed_at, amount=deal.amount, received_at=now(), **storable)
+
+
+def words_digest(deal: Deal) -> str:
+    """Gives the SHA-256 of a deal's documents, in hex: what a person judges, whatever the CRM says beside it."""
+    words = json.dumps(deal.model_dump(mode="json", include={"documents"}, exclude_none=True), sort_keys=True)
+    return hashlib.sha256(words.encode("ascii")).hexdigest()
 
 
 def add_key(session: Session, *, name: str, key_sha256: str) -> ApiKeyRow:

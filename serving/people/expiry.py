@@ -25,7 +25,7 @@ def is_worth_noting(row: SessionRow, at: datetime) -> bool:
 def note_use(database: Database, token_sha256: str, *, at: datetime) -> None:
     """Moves the idle end of a session on, as long as it has not come and the session was not closed meanwhile."""
     with database.writing() as session:
-        row = session.get(SessionRow, token_sha256)
+        row = session.get(SessionRow, token_sha256, with_for_update=True)
         if row is not None and row.expires_at > at:
             row.seen_at = at
             row.expires_at = end_of_session(created_at=row.created_at, seen_at=at)

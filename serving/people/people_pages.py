@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from serving.addresses import RowId
 from serving.people.access import FromForm, SignedIn, Viewer, require_role
 from serving.people.accounts import (
     ROLES,
@@ -76,7 +77,7 @@ def add(request: Request, fields: FormFields, viewer: FromForm) -> Response:
 
 
 @router.get("/{person_id}")
-def show_person(request: Request, person_id: int, viewer: SignedIn) -> Response:
+def show_person(request: Request, person_id: RowId, viewer: SignedIn) -> Response:
     """Shows one person and what may be changed."""
     database: Database = request.app.state.database
     with database.reading() as session:
@@ -84,7 +85,7 @@ def show_person(request: Request, person_id: int, viewer: SignedIn) -> Response:
 
 
 @router.post("/{person_id}")
-def change(request: Request, person_id: int, fields: FormFields, viewer: FromForm) -> Response:
+def change(request: Request, person_id: RowId, fields: FormFields, viewer: FromForm) -> Response:
     """Gives a person another role, other teams or another owner."""
     database: Database = request.app.state.database
     access = _access(fields)
@@ -102,7 +103,7 @@ def change(request: Request, person_id: int, fields: FormFields, viewer: FromFor
 
 
 @router.post("/{person_id}/disable")
-def disable(request: Request, person_id: int, viewer: FromForm) -> Response:
+def disable(request: Request, person_id: RowId, viewer: FromForm) -> Response:
     """Keeps a person from signing in."""
     database: Database = request.app.state.database
     with database.writing() as session:
@@ -118,7 +119,7 @@ def disable(request: Request, person_id: int, viewer: FromForm) -> Response:
 
 
 @router.post("/{person_id}/enable")
-def enable(request: Request, person_id: int, viewer: FromForm) -> Response:
+def enable(request: Request, person_id: RowId, viewer: FromForm) -> Response:
     """Lets a disabled person sign in again."""
     database: Database = request.app.state.database
     with database.writing() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -96,9 +97,10 @@ def _day(given: str, today: date) -> date | None:
 def documents_of(answers: Answers, asked: QuestionSet) -> tuple[Document, ...]:
     """Gives the interview as documents: answers as turns behind their questions, what was pasted as it is.
 
-    Marks are no words, and are not read.
+    Marks are no words, and are not read. An interview of the same day replaces the one before it; of two without a day each stands
+    for itself.
     """
-    name = f"{DOCUMENT_ID}-{answers.held_on}" if answers.held_on else DOCUMENT_ID
+    name = f"{DOCUMENT_ID}-{answers.held_on or _digest(answers)}"
     shared: dict[str, Any] = {"kind": "buyer_interview", "recorded_at": answers.held_on}
     turns = [
         turn
@@ -113,3 +115,9 @@ def documents_of(answers: Answers, asked: QuestionSet) -> tuple[Document, ...]:
     if answers.pasted:
         found.append(Document(id=f"{name}-pasted", text=answers.pasted, **shared))
     return tuple(found)
+
+
+def _digest(answers: Answers) -> str:
+    """Gives what tells the words of an interview from others, the same each time they are entered."""
+    words = "\x00".join((*(part for answer in sorted(answers.words.items()) for part in answer), answers.pasted))
+    return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -8,7 +8,7 @@ from datetime import date
 from serving.reports import endings, shares
 from serving.reports.correction import read_correction
 from serving.reports.dimensions import DIMENSIONS
-from serving.reports.intervals import Tally, money_share_of, share_of
+from serving.reports.intervals import Tally, share_of
 from serving.reports.report import Report
 from serving.reports.sheets import Cell, Column, Row, Sheet
 
@@ -38,7 +38,7 @@ def reasons_sheet(report: Report) -> Sheet:
     columns = (Column("reason", "Primary reason"), _DEALS, _SHARE, *_money_columns(report))
     rows = tuple(
         Row(
-            (report.label(code), tally.deals, share_of(tally.deals, whole.deals), *_money(tally, whole)),
+            (report.label(code), tally.deals, share_of(tally.deals, whole.deals), *report.money(tally, whole)),
             report.page_of(code),
         )
         for code, tally in report.losses.by_reason.items()
@@ -70,7 +70,7 @@ def endings_sheet(report: Report) -> Sheet:
     rows = []
     for label, kinds in _ENDINGS:
         tally = sum((by_ending.get(kind, _NO_DEALS) for kind in kinds), _NO_DEALS)
-        rows.append(Row((label, tally.deals, share_of(tally.deals, whole.deals), *_money(tally, whole))))
+        rows.append(Row((label, tally.deals, share_of(tally.deals, whole.deals), *report.money(tally, whole))))
     columns = (Column("ending", "Ending"), _DEALS, _SHARE, *_money_columns(report))
     return Sheet("endings", "Lost or dead", columns, tuple(rows), (_ENDINGS_NOTE,))
 
@@ -120,7 +120,7 @@ def _group_row(report: Report, by: str, value: str, reasons: Mapping[str, Tally]
         return Row((label, *(report.too_few for _ in range(2 + len(codes)))))
     found = (share_of(reasons.get(code, _NO_DEALS).deals, whole.deals) for code in codes)
     return Row(
-        (label, whole.deals, _money(whole, whole)[0], *found), f"/losses?{report.scope.cut.narrowed(by, value).query}"
+        (label, whole.deals, report.money(whole, whole)[0], *found), f"/losses?{report.scope.cut.narrowed(by, value).query}"
     )
 
 
@@ -149,7 +149,13 @@ def reason_trend_sheet(report: Report, code: str) -> Sheet:
     """Gives how one primary reason moves."""
     sizes = report.losses.by_period
     rows = (
-        (period, sizes[period].deals, tally.deals, report.share(tally.deals, sizes[period].deals), tally.amount)
+        (
+            period,
+            sizes[period].deals,
+            tally.deals,
+            report.share(tally.deals, sizes[period].deals),
+            report.money(tally, sizes[period])[0],
+        )
         for period, tally in report.losses.of_reason(code).items()
     )
     columns = (
@@ -175,7 +181,7 @@ def reason_groups_sheet(report: Report, code: str) -> Sheet:
     for value, reasons in shares.read_groups(report.session, report.scope, by).items():
         whole = sum(reasons.values(), _NO_DEALS)
         tally = reasons.get(code, _NO_DEALS)
-        shown: tuple[Cell, ...] = (whole.deals, share_of(tally.deals, whole.deals), tally.amount)
+        shown: tuple[Cell, ...] = (whole.deals, share_of(tally.deals, whole.deals), report.money(tally, whole)[0])
         if not report.scope.is_enough(whole.deals):
             shown = (report.too_few,) * 3
         rows.append(Row((DIMENSIONS[by].label_of(value), *shown)))
@@ -186,10 +192,6 @@ def _money_columns(report: Report) -> tuple[Column, Column]:
     currency = report.scope.currency
     money = Column("money", f"Money, {currency}" if currency else "Money", "money")
     return money, Column("money_share", "Share of money", "share")
-
-
-def _money(tally: Tally, whole: Tally) -> tuple[Cell, Cell]:
-    return (tally.amount if whole.priced else None), money_share_of(tally, whole)
 
 
 def _by_period(report: Report, rows: Iterator[tuple[date | Cell, ...]]) -> tuple[Row, ...]:

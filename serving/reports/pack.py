@@ -96,14 +96,14 @@ def _told_sections(report: Report, asked: Asked) -> Iterator[Section]:
 
 
 def add_documents(pack: Pack, find_documents: FindDocuments) -> Pack:
-    """Gives the review with what the documents of its stories add; ask no database meanwhile.
+    """Gives the review with what the documents of the deals it quotes add; ask no database meanwhile.
 
     Args:
         pack: The review.
-        find_documents: Gives the documents behind an assessment; none where they are not at hand.
+        find_documents: Gives the documents behind an assessment; none where they are not at hand. It is asked once for each.
     """
-    sections = tuple(with_documents(one, find_documents) if one.stories else one for one in pack.sections)
-    return replace(pack, sections=sections)
+    find = cache(find_documents)
+    return replace(pack, sections=tuple(with_documents(one, find) for one in pack.sections))
 
 
 def render_pack(pack: Pack) -> str:

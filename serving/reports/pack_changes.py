@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from serving.people.access import sees_loss
 from serving.rendering import percent
 from serving.reports.coaching_sheets import compared
+from serving.reports.dimensions import DIMENSIONS
 from serving.reports.endings import LABELS, Ending
 from serving.reports.intervals import Estimate, Share, Tally
 from serving.reports.pack_month import Month
@@ -28,7 +29,7 @@ _ENDINGS: tuple[Ending, ...] = ("competitive", "no_decision")
 _NOTHING = Tally()
 _NOTE = (
     "A change is clear where the two 95 % intervals do not overlap. That is a strict test: small changes stay unseen, and among the "
-    "many lines of this table one may still look clear by chance. Shares of the six months are those of all their deals together."
+    "many lines of this table one may still look clear by chance. Shares of several months are those of all their deals together."
 )
 
 
@@ -39,7 +40,7 @@ class Past:
     Args:
         losses: What was lost in them.
         before: The last of them.
-        months: How many of them any loss is known from.
+        months: How many of them there are losses from, or of a time after the first loss.
     """
 
     losses: Losses
@@ -50,6 +51,11 @@ class Past:
     def before_deals(self) -> int:
         """The deals of the month before."""
         return self.losses.by_period[self.before.first].deals
+
+    @property
+    def span(self) -> str:
+        """The months for people."""
+        return "1 month" if self.months == 1 else f"{self.months} months"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ def read_past(report: Report, month: Month, team: str | None) -> Past:
     """Gives the six months before a month, for the same viewer and team."""
     before = month.back(1)
     losses = read_losses(report.session, report.viewer, before.cut(team, months=MONTHS))
-    first = report.session.scalar(select(func.min(LossRow.lost_on)).where(sees_loss(report.viewer)))
+    here = (sees_loss(report.viewer), *(() if team is None else (DIMENSIONS["team"].column() == team,)))
+    first = report.session.scalar(select(func.min(LossRow.lost_on)).where(*here))
     months = sum(first is not None and Month.of(first).first <= period for period in losses.periods)
     return Past(losses, before, months)
 
@@ -102,10 +109,10 @@ def changes_section(report: Report, past: Past, *, is_over: bool) -> Section:
     changes = [_change(report, past, line) for line in _lines(report.losses, past, report)]
     changes.sort(key=lambda change: (not change.is_clear, -change.share.value, change.label))
     volume, said = _volume_sheet(report, past, is_over=is_over)
-    clear = [sentence for change in changes if change.is_clear for sentence in _sentences(change)]
+    clear = [sentence for change in changes if change.is_clear for sentence in _sentences(change, past)]
     points = (said, *(clear or ("No share of a reason or an ending changed clearly.",)))
     rows = tuple(Row(change.cells) for change in changes[:_MOST_ROWS])
-    sheet = Sheet("changes", "Shares beside those of earlier months", _columns(), rows, (_NOTE,))
+    sheet = Sheet("changes", "Shares beside those of earlier months", _columns(past), rows, (_NOTE,))
     return Section("changes", "What changed", points, sheets=(volume, sheet))
 
 
@@ -153,22 +160,22 @@ def _beside(share: Share, other: Share | Held) -> str:
     return "too few to say" if said is None else said.replace("no clear difference", NO_CHANGE)
 
 
-def _sentences(change: _Change) -> Iterator[str]:
+def _sentences(change: _Change, past: Past) -> Iterator[str]:
     for said, other, when in (
         (change.beside_before, change.before, "in the month before"),
-        (change.beside_past, change.past, "in the six months before"),
+        (change.beside_past, change.past, f"in the {past.span} before"),
     ):
         if isinstance(other, Share) and said != NO_CHANGE:
             yield f"{change.label}: {said} than {when}, {percent(change.share.value)} against {percent(other.value)}."
 
 
-def _columns() -> tuple[Column, ...]:
+def _columns(past: Past) -> tuple[Column, ...]:
     return (
         Column("line", "Share of"),
         Column("share", "This month", "share"),
         Column("before", "Month before", "share"),
         Column("beside_before", "Beside it"),
-        Column("past", "Six months before", "share"),
+        Column("past", f"{past.span} before" if past.months else "Months before", "share"),
         Column("beside_past", "Beside them"),
     )
 
@@ -202,8 +209,8 @@ def _windows(past: Past) -> Iterator[tuple[str, str, Tally, int]]:
     """Gives the windows that a month is set beside: for the table, for a sentence, what was lost, in how many months."""
     if past.months:
         yield "Month before", "in the month before", past.losses.by_period[past.before.first], 1
-        when = f"in the {past.months} months before"
-        yield f"A month, in the {past.months} before", f"a month {when}", past.losses.whole, past.months
+        when = f"in the {past.span} before"
+        yield f"A month, {when}", f"a month {when}", past.losses.whole, past.months
 
 
 def _beside_count(deals: Estimate, other: Estimate, *, is_over: bool) -> str:

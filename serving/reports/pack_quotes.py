@@ -18,7 +18,7 @@ from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS
 from serving.rendering import percent
 from serving.reports.cuts import LEAST_MINIMUM
 from serving.reports.dimensions import DIMENSIONS
-from serving.reports.intervals import Tally, money_share_of, share_of
+from serving.reports.intervals import Tally, share_of
 from serving.reports.pack_reasons import money_columns
 from serving.reports.pack_section import Section
 from serving.reports.pack_words import Chorus, Passage, Told, Voice, quotes_of, read_with_reason
@@ -43,7 +43,7 @@ def product_section(report: Report) -> Section:
     share = share_of(applying, deals)
     point = f"A gap in the product plays a part in {applying:,} of {deals:,} deals ({percent(share.value)})."
     quoted = [(one, passages) for one in told if (passages := one.passages(quotes_of(one.reading, GAP)))]
-    voices = tuple(Voice(one.deal, passages[:1]) for one, passages in quoted[:_MOST_GAPS])
+    voices = tuple(Voice(one.deal, passages[:1], one) for one, passages in quoted[:_MOST_GAPS])
     chorus = Chorus("Quotes, the largest deals first", voices)
     sheets = (_products_sheet(report), _words_sheet(report, quoted))
     return Section("product", "Product", (point,), sheets=sheets, choruses=(chorus,) if voices else ())
@@ -73,8 +73,7 @@ def _product_rows(report: Report, products: Sequence[tuple[str, tuple[Tally, Tal
     for product, (gap, every) in products:
         cells: tuple[Cell, ...] = (report.too_few,) * 5
         if report.scope.is_enough(every.deals):
-            money = gap.amount if every.priced else None
-            cells = (every.deals, gap.deals, report.share(gap.deals, every.deals), money, money_share_of(gap, every))
+            cells = (every.deals, gap.deals, report.share(gap.deals, every.deals), *report.money(gap, every))
         yield Row((product, *cells))
 
 
@@ -94,12 +93,15 @@ def _words_sheet(report: Report, quoted: Sequence[tuple[Told, Sequence[Passage]]
         Column("deals", "Deals", "deals"),
         Column("money", f"Money, {currency}" if currency else "Money", "money"),
     )
-    rows = tuple(Row((word, len(found), sum(amounts[one] for one in found))) for word, found in order[:_MOST_WORDS])
+    rows = []
+    for word, found in order[:_MOST_WORDS]:
+        amount = sum(amounts[one] for one in found)
+        rows.append(Row((word, len(found), amount if report.scope.is_enough(len(found)) else report.too_few)))
     note = (
         f"Words and pairs of words that the quotes of {LEAST_MINIMUM} deals or more share, among the {len(quoted):,} largest deals "
         "with a quoted gap; a deal may stand in several lines. They are counted, not understood: read the quotes."
     )
-    return Sheet("gap-words", "Words that these quotes share", columns, rows, (note,))
+    return Sheet("gap-words", "Words that these quotes share", columns, tuple(rows), (note,))
 
 
 def _terms(text: str) -> Iterator[str]:
@@ -135,15 +137,13 @@ def _amount(report: Report, told: Told) -> float:
 
 def enablement_section(report: Report) -> Section:
     """Gives the most frequent objections with what buyers say of them, and what to ask next time."""
-    codes = [code for code in report.losses.by_reason if code not in _NOT_ASKED]
+    applying, whole = read_applying(report.session, report.scope), report.losses.whole.deals
+    codes = sorted(applying.keys() - {*_NOT_ASKED}, key=lambda code: (-applying[code], code))
     spoken = (chorus for code in codes if (chorus := _objection(report, code)).voices)
-    applying = read_applying(report.session, report.scope)
-    whole = report.losses.whole.deals
     rows = tuple(
-        Row((report.label(code), deals, report.share(deals, whole)))
-        for code, deals in sorted(applying.items(), key=lambda item: (-item[1], item[0]))
-        if code not in _NOT_ASKED
-    )[:_MOST_OBJECTIONS]
+        Row((report.label(code), applying[code], report.share(applying[code], whole)))
+        for code in codes[:_MOST_OBJECTIONS]
+    )
     columns = (
         Column("reason", "Objection"),
         Column("deals", "Deals", "deals"),
@@ -164,7 +164,7 @@ def _objection(report: Report, code: str) -> Chorus:
     for told in read_with_reason(report, code, most=_READ_FOR_VOICES):
         quotes = [quote for quote in quotes_of(told.reading, code) if quote.role == "buyer"]
         if quotes and (passages := told.passages(quotes)):
-            voices.append(Voice(told.deal, passages[:1]))
+            voices.append(Voice(told.deal, passages[:1], told))
         if len(voices) == _MOST_VOICES:
             break
     reason = Reason(code=code, label=report.label(code), group="", primary=True, confidence=1.0)

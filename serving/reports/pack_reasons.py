@@ -15,7 +15,7 @@ from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS
 from serving.rendering import percent
 from serving.reports.dimensions import DIMENSIONS
 from serving.reports.endings import DEAD, LABELS, ending_of_loss
-from serving.reports.intervals import Tally, money_share_of, share_of
+from serving.reports.intervals import Tally, share_of
 from serving.reports.loss_charts import trend_chart
 from serving.reports.loss_sheets import endings_sheet, reasons_sheet, trend_sheet
 from serving.reports.pack_section import Section
@@ -172,7 +172,7 @@ def money_columns(report: Report, share: str) -> tuple[Column, ...]:
 
 
 def _money_cells(report: Report, label: str, part: Tally, whole: Tally) -> tuple[Cell, ...]:
-    return label, part.deals, report.share(part.deals, whole.deals), part.amount, money_share_of(part, whole)
+    return label, part.deals, report.share(part.deals, whole.deals), *report.money(part, whole)
 
 
 def leads_section(report: Report) -> Section:

@@ -14,7 +14,7 @@ from lossnlp.questions import coaching_questions
 from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS
 from serving.reports.differences import count_reps
 from serving.reports.pack_section import Event, Section, Story
-from serving.reports.pack_words import Told, Voice, distinct, read_told, without_names
+from serving.reports.pack_words import Told, Voice, distinct, read_told
 from serving.reports.report import Report
 from serving.reports.story_consents import find_consented
 from serving.tables import InterviewRow, LossElementRow, LossRow
@@ -91,26 +91,33 @@ def stories_section(report: Report) -> Section:
 
 
 def with_documents(section: Section, find_documents: FindDocuments) -> Section:
-    """Gives the stories with what their documents add: dates, and names that only they show. No database is held meanwhile.
+    """Gives stories and quotes with what their documents add: dates, and names that only they show. No database is held meanwhile.
 
     Args:
-        section: The stories.
+        section: A section with stories or quotes.
         find_documents: Gives the documents behind an assessment; none where they are not at hand.
     """
     stories = tuple(_with_documents(story, find_documents(story.told.loss.assessment_id)) for story in section.stories)
-    return replace(section, stories=stories)
+    choruses = tuple(
+        replace(chorus, voices=tuple(_cleaned(voice, find_documents) for voice in chorus.voices))
+        for chorus in section.choruses
+    )
+    return replace(section, stories=stories, choruses=choruses)
+
+
+def _cleaned(voice: Voice, find_documents: FindDocuments) -> Voice:
+    return voice.without_names_of(find_documents(voice.told.loss.assessment_id))
 
 
 def _with_documents(story: Story, documents: Sequence[Document]) -> Story:
     if not documents:
         return story
-    remover, lost_on = story.told.remover(documents), story.told.loss.lost_on
-    passages = tuple(without_names(passage, remover) for passage in story.voice.passages)
+    lost_on = story.told.loss.lost_on
     dated = [_event(one.recorded_at, _KINDS[one.kind], lost_on) for one in documents if one.recorded_at is not None]
     timeline = tuple(
         sorted({*story.timeline, *dated}, key=lambda event: (event.on, -event.days_before_end, event.what))
     )
-    return replace(story, voice=replace(story.voice, passages=passages), timeline=timeline)
+    return replace(story, voice=story.voice.without_names_of(documents), timeline=timeline)
 
 
 def _find_candidates(report: Report) -> list[LossRow]:
@@ -183,7 +190,7 @@ def _story(report: Report, candidate: _Candidate, held_on: date | None, *, is_na
         teller=" · ".join(name for name in (loss.account, loss.owner) if name) if is_named else "",
         beside=tuple(report.label(reason.code) for reason in told.reading.reasons if not reason.primary),
         chosen=tuple(_because(candidate)),
-        voice=Voice(told.deal, told.passages(candidate.quotes)),
+        voice=Voice(told.deal, told.passages(candidate.quotes), told),
         gaps=tuple(one.label for one in report.taxonomy.elements if _is_gap(told, one.code)),
         questions=asked,
         timeline=tuple(_timeline(loss, held_on)),

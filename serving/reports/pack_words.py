@@ -41,10 +41,19 @@ class Voice:
     Args:
         deal: What may be told of the deal: segment, product and size.
         passages: Its quotes.
+        told: The deal itself; it is shown to nobody as it is.
     """
 
     deal: str
     passages: tuple[Passage, ...]
+    told: Told
+
+    def without_names_of(self, documents: Sequence[Document]) -> Voice:
+        """Gives the quotes without the names that only documents show; as they are where none are at hand."""
+        if not documents:
+            return self
+        remover = self.told.remover(documents)
+        return replace(self, passages=tuple(without_names(passage, remover) for passage in self.passages))
 
 
 @dataclass(frozen=True, slots=True)

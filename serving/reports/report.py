@@ -14,10 +14,10 @@ from serving.people.access import Viewer
 from serving.reports.cuts import Cut
 from serving.reports.differences import count_reps
 from serving.reports.gaps import Gaps, read_gaps
-from serving.reports.intervals import Share, share_of
+from serving.reports.intervals import Share, Tally, money_share_of, share_of
 from serving.reports.scope import Scope
 from serving.reports.shares import Losses, read_losses
-from serving.reports.sheets import Held
+from serving.reports.sheets import Cell, Held
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Report:
     def share(self, count: int, whole: int) -> Share | Held:
         """Gives a share of deals, held back where they are too few."""
         return share_of(count, whole) if self.scope.is_enough(whole) else self.too_few
+
+    def money(self, tally: Tally, whole: Tally) -> tuple[Cell, Cell]:
+        """Gives the money of some deals and its share in all, both held back where it would tell what few deals were worth."""
+        if 0 < tally.deals < self.scope.cut.minimum:
+            return self.too_few, self.too_few
+        return (tally.amount if whole.priced else None), money_share_of(tally, whole)
 
     def label(self, code: str) -> str:
         """Gives a reason for people; one of an older taxonomy as its code."""

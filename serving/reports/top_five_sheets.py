@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.reports.intervals import money_share_of, share_of
+from serving.reports.intervals import share_of
 from serving.reports.report import Report
 from serving.reports.sheets import Column, Row, Sheet
 from serving.reports.top_five import Entry, TopFive
@@ -37,8 +37,7 @@ def entries_sheet(report: Report, top: TopFive) -> Sheet:
                 report.labels(entry.codes),
                 entry.tally.deals,
                 share_of(entry.tally.deals, whole.deals),
-                entry.tally.amount if whole.priced else None,
-                money_share_of(entry.tally, whole),
+                *report.money(entry.tally, whole),
                 entry.again,
                 None if entry is top.other else entry.overlap,
             )

@@ -85,7 +85,8 @@ def download_csv(request: Request, viewer: SignedIn) -> Response:
     with database.reading() as session:
         lines = "".join(write_csv(winbacks.find(session, asked.wanted, visible=sees_loss(viewer))))
     headers = {"Content-Disposition": 'attachment; filename="winbacks.csv"', **_PRIVATE}
-    return Response(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    # The mark at the start makes spreadsheets read UTF-8.
+    return Response(lines.encode("utf-8-sig", "replace"), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/winbacks.ics")

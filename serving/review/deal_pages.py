@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from serving.addresses import RowId
 from serving.people.access import FromForm, Viewer, require_role
 from serving.problems import ProblemError
 from serving.rendering import render_page
@@ -90,13 +91,13 @@ class LastVerdict:
 
 
 @router.get("/review/deals/{review_id}")
-def show_deal(request: Request, review_id: int, viewer: Reviewer) -> HTMLResponse:
+def show_deal(request: Request, review_id: RowId, viewer: Reviewer) -> HTMLResponse:
     """Gives the page of a deal, which the viewer holds while they look."""
     return _page(request, viewer, review_id, Arrival(dict(request.query_params)))
 
 
 @router.get("/review/deals/{review_id}/crm")
-def show_crm(request: Request, review_id: int, viewer: Reviewer) -> HTMLResponse:
+def show_crm(request: Request, review_id: RowId, viewer: Reviewer) -> HTMLResponse:
     """Gives what the CRM holds of the deal and what would be written: a part of its page, or a page of its own."""
     desk = Desk.of(request)
     with desk.database.reading() as session:
@@ -109,7 +110,7 @@ def show_crm(request: Request, review_id: int, viewer: Reviewer) -> HTMLResponse
 
 
 @router.post("/review/deals/{review_id}/verdict")
-def give_verdict(request: Request, review_id: int, form: Posted, viewer: FromForm, _judge: Reviewer) -> Response:
+def give_verdict(request: Request, review_id: RowId, form: Posted, viewer: FromForm, _judge: Reviewer) -> Response:
     """Keeps a verdict and goes to the next deal; one that cannot be taken gives the page again with all that was entered."""
     desk, given = Desk.of(request), _view_of(form)
     try:
@@ -125,7 +126,7 @@ def give_verdict(request: Request, review_id: int, form: Posted, viewer: FromFor
 
 
 @router.post("/review/verdicts/{verdict_id}/undo")
-def undo_verdict(request: Request, verdict_id: int, form: Posted, viewer: FromForm, _judge: Reviewer) -> Response:
+def undo_verdict(request: Request, verdict_id: RowId, form: Posted, viewer: FromForm, _judge: Reviewer) -> Response:
     """Takes a verdict back and goes to its deal."""
     desk, given = Desk.of(request), _view_of(form)
     review_id = desk.find_review_of(verdict_id)

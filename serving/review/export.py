@@ -78,7 +78,7 @@ class VerdictExport:
             tally: Counts along.
             since: Only verdicts given at or after this moment.
         """
-        accounts: dict[str, int] = {}
+        accounts: dict[str, str] = {}
         for verdict, row in self._held(since):
             is_open = verdict.labels is None
             if is_open and not self.with_open:
@@ -108,7 +108,7 @@ class VerdictExport:
             last = page[-1][0].id
 
     def _line(
-        self, verdict: VerdictRow, row: AssessmentRow, labels: VerdictLabels, accounts: dict[str, int]
+        self, verdict: VerdictRow, row: AssessmentRow, labels: VerdictLabels, accounts: dict[str, str]
     ) -> VerdictLine | LeftOut:
         deal = self.find_deal(row)
         if deal is None:
@@ -123,7 +123,7 @@ class VerdictExport:
         }
         if deal.account:
             key = company_key(deal.account) or deal.account
-            meta["account"] = f"account-{accounts.setdefault(key, len(accounts) + 1)}"
+            meta["account"] = accounts.setdefault(key, f"account of {row.deal_id}")
         words = RedactedDeal(deal, _names(labels, row)) if self.redact else None
         held = line_labels(
             labels, revisit=_find_words(labels.revisit_text, deal), quote=words.quote if words else _as_is

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lossnlp.errors import TaxonomyError
 from lossnlp.taxonomy import Taxonomy
+from serving.addresses import RowId
 from serving.people.access import FromForm, Viewer, require_role
 from serving.people.forms import FormFields
 from serving.rendering import render_page
@@ -29,7 +30,6 @@ from serving.tables import AssessmentRow, SavedFilterRow
 _MUST_JUDGE = Depends(require_role("ops"))
 _FACETS: tuple[Facet, ...] = ("reason", "cause", "team", "model")
 Reviewer = Annotated[Viewer, _MUST_JUDGE]
-Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Emptiness = Literal["filtered", "held", "none_yet", "done"]
 
 router = APIRouter(include_in_schema=False, dependencies=[_MUST_JUDGE])
@@ -96,7 +96,7 @@ def keep_filter(request: Request, form: FormFields, viewer: FromForm) -> Respons
 
 
 @router.post("/review/filters/{filter_id}/delete")
-def drop_filter(request: Request, filter_id: Id, form: FormFields, viewer: FromForm) -> RedirectResponse:
+def drop_filter(request: Request, filter_id: RowId, form: FormFields, viewer: FromForm) -> RedirectResponse:
     """Deletes a saved view and shows the one that the person looks at."""
     with _database(request).writing() as session:
         delete_filter(session, viewer, filter_id)
@@ -105,7 +105,7 @@ def drop_filter(request: Request, filter_id: Id, form: FormFields, viewer: FromF
 
 
 @router.post("/review/{review_id}/claim")
-def claim(request: Request, review_id: Id, viewer: FromForm) -> JSONResponse:
+def claim(request: Request, review_id: RowId, viewer: FromForm) -> JSONResponse:
     """Gives who holds the deal from now on, and until when: the viewer unless another does; nulls where nobody can."""
     with _database(request).writing() as session:
         hold = claim_review(session, viewer, review_id)
@@ -116,7 +116,7 @@ def claim(request: Request, review_id: Id, viewer: FromForm) -> JSONResponse:
 
 
 @router.post("/review/{review_id}/release", status_code=204)
-def release(request: Request, review_id: Id, form: FormFields, viewer: FromForm) -> None:
+def release(request: Request, review_id: RowId, form: FormFields, viewer: FromForm) -> None:
     """Lets go of a deal that the viewer holds; with `until_at` only of that claim, not of a later one."""
     with _database(request).writing() as session:
         release_review(session, viewer, review_id, until_at=_moment(form.get("until_at", "")))

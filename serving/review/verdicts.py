@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from lossnlp.assessment import Assessment
@@ -183,9 +183,16 @@ def find_held(session: Session, assessment_id: str) -> VerdictRow | None:
 def find_held_on_content(session: Session, row: AssessmentRow) -> VerdictRow | None:
     """Gives the verdict that holds for what an assessment was read from: a person's word outlives the model that they judged."""
     query = select(AssessmentRow.id).join(VerdictRow, VerdictRow.assessment_id == AssessmentRow.id).distinct()
-    query = query.where(AssessmentRow.deal_id == row.deal_id, AssessmentRow.content_sha256 == row.content_sha256)
+    query = query.where(AssessmentRow.deal_id == row.deal_id, _has_words_of(row))
     held = [found for assessment_id in session.scalars(query).all() if (found := find_held(session, assessment_id))]
     return max(held, key=lambda verdict: verdict.id, default=None)
+
+
+def _has_words_of(row: AssessmentRow) -> ColumnElement[bool]:
+    """Gives the condition on assessments that were read from the same words; rows of older versions know the whole content only."""
+    if row.words_sha256 is None:
+        return AssessmentRow.content_sha256 == row.content_sha256
+    return or_(AssessmentRow.words_sha256 == row.words_sha256, AssessmentRow.content_sha256 == row.content_sha256)
 
 
 def plan_held(reading: Assessment, held: VerdictRow | None, *, assessed_at: datetime) -> Fields:
@@ -238,7 +245,7 @@ def _require_newest_words(session: Session, row: AssessmentRow) -> AssessmentRow
     """Gives the newest assessment of the deal, which has to be of the same words."""
     query = select(AssessmentRow).where(AssessmentRow.deal_id == row.deal_id)
     newest = session.scalars(query.order_by(AssessmentRow.created_at.desc()).limit(1)).one()
-    if newest.content_sha256 != row.content_sha256:
+    if (newest.words_sha256 or newest.content_sha256) != (row.words_sha256 or row.content_sha256):
         raise VerdictError("The deal's words have changed since; open it again and judge it as it is now.")
     return newest
 

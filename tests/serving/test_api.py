@@ -206,3 +206,7 @@ def test_metrics_count_deals_and_requests(client: TestClient) -> None:
     assert 'lossnlp_deals_total{outcome="new"} 1.0' in text
     assert 'lossnlp_http_requests_total{method="POST",route="/v1/assessments",status="201"} 1.0' in text
     assert 'lossnlp_write_backs{state="due"} 1.0' in text
+
+
+def test_zero_character_in_address_is_refused(client: TestClient) -> None:
+    assert client.get("/v1/assessments/%00").status_code == 400

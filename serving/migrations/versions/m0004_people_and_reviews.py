@@ -25,6 +25,8 @@ def upgrade() -> None:
     _create_review_causes()
     _create_verdicts()
     _create_sealed_texts()
+    with op.batch_alter_table("assessments") as table:
+        table.add_column(sa.Column("words_sha256", sa.String(64)))
     with op.batch_alter_table("write_backs") as table:
         table.add_column(sa.Column("verdict_id", sa.Integer()))
         table.drop_constraint("uq_write_backs_assessment_id", type_="unique")
@@ -45,6 +47,8 @@ def downgrade() -> None:
         table.drop_constraint("uq_write_backs_assessment_id_verdict_id", type_="unique")
         table.create_unique_constraint("uq_write_backs_assessment_id", ["assessment_id"])
         table.drop_column("verdict_id")
+    with op.batch_alter_table("assessments") as table:
+        table.drop_column("words_sha256")
     for name in ("sealed_texts", "verdicts", "review_causes", "reviews", "saved_filters", "sessions", "people"):
         op.drop_table(name)
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.people.access import Viewer
+from serving.review.waiting import AUDIT_SAMPLE
 from serving.store import now
 from serving.tables import (
     AssessmentRow,
@@ -22,6 +23,8 @@ from serving.tables import (
     LossRivalRow,
     LossRow,
     PersonRow,
+    ReviewCauseRow,
+    ReviewRow,
     Table,
     VerdictRow,
 )
@@ -38,6 +41,17 @@ REP = Viewer(3, "Riley", "rep", owner="Owner 1")
 _TAXONOMY = get_default_taxonomy()
 _COPIED = ("stated_reason", "stage", "amount", "currency", "owner", "account", "segment", "team", "region", "product")
 _WEIGHTS = [len(_TAXONOMY.codes) - rank for rank in range(len(_TAXONOMY.codes))]
+_KINDS: tuple[type[Table], ...] = (
+    DealRow,
+    AssessmentRow,
+    ReviewRow,
+    ReviewCauseRow,
+    VerdictRow,
+    LossRow,
+    LossReasonRow,
+    LossElementRow,
+    LossRivalRow,
+)
 _RIGHT_SHARE, _JUDGED_SHARE, _ASKED_SHARE = 0.8, 0.1, 0.3
 
 
@@ -46,15 +60,18 @@ def add_losses(session: Session, n: int, *, seed: int = 1, **fixed: Any) -> None
     chance, first = random.Random(seed), session.scalar(select(func.count()).select_from(DealRow)) or 0
     person = _person_id(session)
     rows: dict[type[Table], list[dict[str, Any]]] = {
-        kind: [] for kind in (DealRow, AssessmentRow, VerdictRow, LossRow, LossReasonRow, LossElementRow, LossRivalRow)
+        kind: [] for kind in _KINDS
     }
     verdicts = session.scalar(select(func.count()).select_from(VerdictRow)) or 0
     for number in range(first, first + n):
         loss = _loss(chance, number) | fixed
+        cause = loss.pop("cause", AUDIT_SAMPLE)
         if loss.pop("is_judged", chance.random() < _JUDGED_SHARE):
             verdicts += 1
             loss["verdict_id"] = verdicts
             rows[VerdictRow].append(_verdict(loss, person, kind=loss.pop("verdict_kind", "accept")))
+            rows[ReviewRow].append(_review(loss))
+            rows[ReviewCauseRow].append({"review_id": verdicts, "cause": cause})
         else:
             loss["primary_reason"] = loss["read_reason"]
         _add_parts(rows, chance, loss, is_asked=loss.pop("is_asked", chance.random() < _ASKED_SHARE))
@@ -108,6 +125,19 @@ def _verdict(loss: dict[str, Any], person: int, *, kind: str) -> dict[str, Any]:
         "kind": kind,
         "shown": {},
         "seconds": 1.0,
+        "created_at": now(),
+    }
+
+
+def _review(loss: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": loss["verdict_id"],
+        "assessment_id": loss["assessment_id"],
+        "deal_id": loss["deal_id"],
+        "state": "judged",
+        "uncertainty": 1 - loss["confidence"],
+        "primary_reason": loss["read_reason"],
+        "model_version": loss["model_version"],
         "created_at": now(),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy import get_default_taxonomy
@@ -11,6 +12,9 @@ from serving.reports.correction import Audit, correct_counts, read_audit
 from serving.reports.loss_sheets import corrected_sheet
 from serving.reports.report import Report
 from serving.reports.sheets import Held
+from serving.review.waiting import WRITE_BACK_REFUSED
+from serving.store import Database
+from serving.tables import VerdictRow
 from tests.serving.reports.loss_world import LEADER, MANAGER, AddLosses
 
 MakeReport = Callable[..., Report]
@@ -107,6 +111,26 @@ def test_verdict_that_nobody_can_tell_is_no_judgement(losses: AddLosses, session
     losses(5, is_judged=True, verdict_kind="change")
     audit = read_audit(session, LEADER, report().scope, ())
     assert (audit.matrix.sum(), audit.unjudged.sum(), audit.settled.sum()) == (5, 20, 5)
+
+
+def test_verdict_on_older_reading_tells_no_error(
+    losses: AddLosses, database: Database, session: Session, report: MakeReport
+) -> None:
+    losses(6, is_judged=True)
+    with database.writing() as writing:
+        older = update(VerdictRow).where(VerdictRow.deal_id.in_(("D0", "D1"))).values(assessment_id="5".zfill(36))
+        writing.execute(older)
+        writing.commit()
+    audit = read_audit(session, LEADER, report().scope, ())
+    assert (audit.matrix.sum(), audit.settled.sum()) == (4, 6)
+
+
+def test_chosen_deals_tell_no_error_of_sure_ones(losses: AddLosses, session: Session, report: MakeReport) -> None:
+    losses(7, is_judged=True, is_asked=False, cause=WRITE_BACK_REFUSED)
+    losses(5, is_judged=True, is_asked=True, cause=WRITE_BACK_REFUSED)
+    losses(3, is_judged=True, is_asked=False)
+    audit = read_audit(session, LEADER, report().scope, ())
+    assert (audit.matrix.sum(axis=(1, 2)).tolist(), audit.settled.sum()) == ([5, 3], 15)
 
 
 def test_errors_are_measured_on_deals_in_sight(losses: AddLosses, session: Session, report: MakeReport) -> None:

@@ -142,7 +142,13 @@ def test_answers_become_turns_of_the_buyer() -> None:
 
 def test_pasted_talk_is_a_document_beside() -> None:
     found = documents_of(parsed(q_fit="it fits", pasted="Buyer: hello"), ASKED)
-    assert [document.id for document in found] == ["buyer-interview", "buyer-interview-pasted"]
+    assert found[1].id == f"{found[0].id}-pasted"
+
+
+def test_interviews_without_a_day_stand_apart() -> None:
+    one, other = (documents_of(parsed(q_fit=said), ASKED)[0] for said in ("it fits", "it does not"))
+    assert one.id != other.id
+    assert one.id == documents_of(parsed(q_fit="it fits", m_value="2"), ASKED)[0].id
 
 
 # Reading
@@ -170,8 +176,8 @@ def test_earlier_reading_stands_in_for_the_note(interviews: Interviews) -> None:
 
 
 def test_corrected_interview_replaces_the_old(interviews: Interviews, listening: ListeningAssessor) -> None:
-    (old,) = documents_of(parsed(q_value="the budget"), ASKED)
-    kept = interviews.take("a", parsed(q_value=ANSWER), person_id=1, others=[NOTE, old])
+    (old,) = documents_of(parsed(q_value="the budget", held_on="2026-10-01"), ASKED)
+    kept = interviews.take("a", parsed(q_value=ANSWER, held_on="2026-10-01"), person_id=1, others=[NOTE, old])
     assert kept.reasons["interview"] == ["procurement_legal", "competitor"]
     assert len(listening.given[-1]) == 2
 

@@ -24,7 +24,7 @@ from serving.reports.pack_names import NameRemover
 from serving.reports.pack_section import Section
 from serving.reports.sheets import Cell, Held, Sheet
 from serving.store import Database, now
-from serving.tables import LossRow, PersonRow, StoryConsentRow
+from serving.tables import LossRow, PersonRow, StoryConsentRow, VerdictRow
 from tests.serving.reports.loss_world import MANAGER, AddLosses
 from tests.serving.reports.pack_world import BUYER, COLLEAGUE, read_all
 from tests.serving.reports.wording import find_shaming, words_of_page
@@ -116,7 +116,7 @@ def test_changes_equal_plain_sql(told: AddLosses, make: MakePack, session: Sessi
 def test_number_of_deals_equals_plain_sql(told: AddLosses, make: MakePack, session: Session) -> None:
     told(600)
     found = rows_of(make(), "changes", "volume")
-    counted = [found[name][0].value for name in ("This month", "Month before", "A month, in the 5 before")]  # type: ignore[union-attr]
+    counted = [found[name][0].value for name in ("This month", "Month before", "A month, in the 5 months before")]  # type: ignore[union-attr]
     assert counted == [count(session), count(session, days=BEFORE), count(session, days=PAST) / 5]
 
 
@@ -368,6 +368,7 @@ def test_winbacks_due_are_listed(told: AddLosses, make: MakePack) -> None:
     rows = section.sheets[0].rows
     assert [str(row.cells[0]) for row in rows] == sorted(str(row.cells[0]) for row in rows)
     assert section.points[0].endswith("are to be called back from 2026-10-03 to 2027-01-01.")
+    assert not any(str(cell).startswith("D") for row in rows for cell in row.cells)
 
 
 def test_method_tells_what_people_judged(told: AddLosses, make: MakePack, session: Session) -> None:
@@ -377,6 +378,58 @@ def test_method_tells_what_people_judged(told: AddLosses, make: MakePack, sessio
     points = " ".join(section_of(make(), "method").points)
     assert f"People have judged {judged:,} of them" in points
     assert f"In {held:,} of the {judged:,} judged deals" in points
+
+
+def test_method_counts_sample_among_judged(told: AddLosses, make: MakePack) -> None:
+    in_month: dict[str, Any] = {"is_judged": True, "lost_on": date(2026, 9, 9)}
+    told(20, **in_month)
+    told(15, **in_month, cause="write_back_refused")
+    told(5, **in_month, verdict_kind="cannot_tell")
+    assert "People have judged 35 of them (87.5 %), 20 as a random sample." in section_of(make(), "method").points
+
+
+def test_reading_since_a_verdict_holds_nothing(told: AddLosses, make: MakePack, database: Database) -> None:
+    told(40, is_judged=True, primary_reason="price", read_reason="price", lost_on=date(2026, 9, 9))
+    with database.writing() as session:
+        older = update(VerdictRow).where(VerdictRow.id <= 10).values(assessment_id="39".zfill(36))
+        session.execute(older)
+        session.commit()
+    points = section_of(make(), "method").points
+    assert any(point.startswith("In 30 of the 30 judged deals that were not read anew") for point in points)
+
+
+def test_money_of_few_deals_is_held_back(told: AddLosses, make: MakePack) -> None:
+    told(60, read_reason="price", is_judged=False, lost_on=date(2026, 9, 9), amount=100.0, currency="EUR")
+    told(9, read_reason="budget", is_judged=False, lost_on=date(2026, 9, 9), amount=77.0, currency="EUR")
+    deals, _, *money_cells = rows_of(make(), "top-five", "top-reasons")["Budget"]
+    assert deals == 9
+    assert all(isinstance(cell, Held) for cell in money_cells)
+
+
+def test_months_of_a_young_team_are_its_own(told: AddLosses, make: MakePack) -> None:
+    told(200, team="South", read_reason="budget", is_judged=False, lost_on=date(2026, 4, 9))
+    told(40, team="North", read_reason="budget", is_judged=False, lost_on=date(2026, 8, 9))
+    told(90, team="North", read_reason="price", is_judged=False, lost_on=date(2026, 9, 9))
+    pack = make("North")
+    assert rows_of(pack, "changes", "volume")["A month, in the 1 month before"][0].value == 40  # type: ignore[union-attr]
+    assert any(" in the 1 month before, " in point for point in section_of(pack, "changes").points[1:])
+    assert "1 month before" in [column.label for column in section_of(pack, "changes").sheets[1].columns]
+
+
+def test_quotes_follow_the_table_of_objections(told: AddLosses, make: MakePack) -> None:
+    told(600)
+    section = section_of(make(), "enablement")
+    assert [chorus.title for chorus in section.choruses] == [row.cells[0] for row in section.sheets[0].rows]
+
+
+def test_documents_clean_quotes_by_subject(told: AddLosses, make: MakePack) -> None:
+    told(300, lost_on=date(2026, 9, 9))
+    pack = make()
+    assert "Augsburg" in render_pack(pack)
+    call = Document(id="c", kind="call_transcript", text="Konrad Augsburg: I sign.\nJo Low: Good.")
+    asked: list[str] = []
+    assert "Augsburg" not in render_pack(add_documents(pack, lambda id_: asked.append(id_) or [call]))  # type: ignore[func-returns-value]
+    assert len(asked) == len(set(asked))
 
 
 def test_same_losses_give_same_review(told: AddLosses, make: MakePack) -> None:

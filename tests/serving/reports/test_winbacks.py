@@ -304,10 +304,10 @@ def test_calendar_keeps_odd_words(lost: Losses) -> None:
 
 
 def test_table_holds_no_formula(lost: Losses) -> None:
-    lost.add("a", account="=HYPERLINK(1)", revisit_text="+49 in May")
+    lost.add("a", account=" ＝HYPERLINK(1)", revisit_text="+49 in May", owner="Jo\n@x")  # noqa: RUF001
     with lost.database.reading() as session:
         (row,) = csv.DictReader(io.StringIO("".join(write_csv(open_list().find(session)))))
-    assert (row["account"], row["when_in_their_words"]) == ("'=HYPERLINK(1)", "'+49 in May")
+    assert (row["account"], row["when_in_their_words"]) == ("' ＝HYPERLINK(1)", "'+49 in May")  # noqa: RUF001
 
 
 # Pages
@@ -331,7 +331,8 @@ def test_filters_choose_deals(app: FastAPI, shown: Losses, query: str, held: str
     shown.add("a", revisit_on=in_days(-3), team="North", primary_reason="timing")
     shown.add("b", revisit_on=in_days(10), team="South")
     lines = browser(app, winback_pages.router).get(f"/winbacks.csv?{query}").text.splitlines()
-    assert [line.split(",")[2] for line in lines[1:]] == [held]
+    assert lines[0].startswith('\ufeff"due_on"')
+    assert [line.split(",")[2] for line in lines[1:]] == [f'"{held}"']
 
 
 def test_wrong_filter_is_told_at_its_field(app: FastAPI, shown: Losses) -> None:

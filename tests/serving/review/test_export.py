@@ -62,7 +62,7 @@ def test_a_verdict_becomes_a_line_to_learn_from(
     (tmp_path / "verdicts.jsonl").write_text(json.dumps(line.as_row()) + "\n")
     (read,) = verdict_file.read_verdicts(tmp_path / "verdicts.jsonl")
     assert (read.labels.reasons, read.labels.evidence) == (("price", "budget"), {"price": ("Account_A: price",)})
-    assert (read.note, read.buyer, read.group) == (read.labels, None, "verdicts:account-1")
+    assert (read.note, read.buyer, read.group) == (read.labels, None, "verdicts:account of d-1")
     assert (tally.lines, tally.open, tally.left_out) == (1, 0, [])
 
 

@@ -45,6 +45,14 @@ def test_verdicts_that_hold_are_counted_by_reason(
         assert count_judged(session) == {"price": 1, "timing": 2}
 
 
+def test_deals_nobody_can_tell_are_no_labels(
+    database: Database, people: People, add_review: AddReview, judge: Judge
+) -> None:
+    judge(people.ana, add_review("d-1", "price"), "cannot_tell")
+    with database.reading() as session:
+        assert count_judged(session) == {}
+
+
 def test_vectors_hold_reasons_and_elements() -> None:
     element = {"state": "gap", "confidence": 0.6}
     silent = {"state": "not_mentioned", "confidence": 0.9}

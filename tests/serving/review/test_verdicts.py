@@ -210,6 +210,13 @@ def test_a_batch_leaves_what_a_verdict_stopped(desk: Desk, people: People) -> No
     assert REASON not in desk.fields()
 
 
+def test_a_verdict_outlives_a_new_owner(desk: Desk, people: People) -> None:
+    desk.give(people.ana, desk.take(WORDS), "change", labels=BUDGET)
+    intake = Intake(desk.assessor, desk.database, Metrics(), crm="demo", sampling=desk.sampling)
+    intake.take_deal(parse_deal({"id": DEAL, "text": WORDS, "owner": "somebody else"}))
+    assert (desk.fields()[REASON], desk.loss().primary_reason) == ("budget", "budget")
+
+
 def test_newer_words_need_a_new_verdict(desk: Desk, people: People) -> None:
     older = desk.take()
     desk.take("budget")
