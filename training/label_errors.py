@@ -56,7 +56,7 @@ def find_suspicions(deals: Sequence[LabelledDeal], *, folds: int, seed: int = 0)
 
     Args:
         deals: Labelled deals.
-        folds: Parts of the cross-validation, at least 2. Labels that fewer deals have are not judged.
+        folds: Parts of the cross-validation, at least 2. A value that fewer groups, or fewer than twice as many deals, have is not judged.
         seed: Changes how deals fall into parts.
 
     Raises:
@@ -67,7 +67,7 @@ def find_suspicions(deals: Sequence[LabelledDeal], *, folds: int, seed: int = 0)
     texts = [text_of(one.deal) for one in deals]
     found: list[Suspicion] = []
     for field, values in _fields(deals):
-        rows = _judgeable(values, folds)
+        rows = _judgeable(values, [one.group for one in deals], folds)
         if len({values[row] for row in rows}) > 1:
             groups = [deals[row].group for row in rows]
             labels = [values[row] for row in rows]
@@ -114,10 +114,11 @@ def _word(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _judgeable(values: Sequence[str], folds: int) -> list[int]:
-    """Gives the rows that are labelled, with a value that every part can learn from others."""
-    counts = Counter(values)
-    return [row for row, value in enumerate(values) if value not in _NOT_LABELLED and counts[value] >= 2 * folds]
+def _judgeable(values: Sequence[str], groups: Sequence[str], folds: int) -> list[int]:
+    """Gives the rows that are labelled, with a value that every part can learn from others: a group falls into one part."""
+    counts, held_by = Counter(values), Counter(value for value, _ in set(zip(values, groups, strict=True)))
+    known = {value for value in counts if counts[value] >= 2 * folds and held_by[value] >= folds} - {*_NOT_LABELLED}
+    return [row for row, value in enumerate(values) if value in known]
 
 
 def _probabilities(

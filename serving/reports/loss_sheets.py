@@ -120,7 +120,8 @@ def _group_row(report: Report, by: str, value: str, reasons: Mapping[str, Tally]
         return Row((label, *(report.too_few for _ in range(2 + len(codes)))))
     found = (share_of(reasons.get(code, _NO_DEALS).deals, whole.deals) for code in codes)
     return Row(
-        (label, whole.deals, report.money(whole, whole)[0], *found), f"/losses?{report.scope.cut.narrowed(by, value).query}"
+        (label, whole.deals, report.money(whole, whole)[0], *found),
+        f"/losses?{report.scope.cut.narrowed(by, value).query}",
     )
 
 

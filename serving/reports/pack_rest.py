@@ -122,9 +122,8 @@ def _read_judged(report: Report) -> tuple[int, int, int, int]:
     """Gives how many deals are judged, drawn at random among them, judged on their newest reading, and of these held."""
     on_newest = VerdictRow.assessment_id == LossRow.assessment_id
     is_held = and_(on_newest, LossRow.read_reason == LossRow.primary_reason)
-    query = select(
-        func.count(), *(func.count(case((one, 1))) for one in (is_drawn(VerdictRow.assessment_id), on_newest, is_held))
-    )
+    drawn_ones = func.count(case((is_drawn(VerdictRow.assessment_id), 1)))
+    query = select(func.count(), drawn_ones, func.count(case((on_newest, 1))), func.count(case((is_held, 1))))
     said = and_(VerdictRow.id == LossRow.verdict_id, VerdictRow.kind.in_(JUDGEMENTS))
     query = query.select_from(LossRow).join(VerdictRow, said).where(*report.scope.where)
     judged, drawn, newest, held = report.session.execute(query).one()

@@ -55,7 +55,9 @@ class AssessmentRow(Table):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     deal_id: Mapped[str] = mapped_column(ForeignKey("deals.id"))
     content_sha256: Mapped[str] = mapped_column(String(64))
-    words_sha256: Mapped[str | None] = mapped_column(String(64))  # of the documents alone; None in rows of older versions
+    words_sha256: Mapped[str | None] = mapped_column(
+        String(64)
+    )  # of the documents alone; None in rows of older versions
     model_version: Mapped[str] = mapped_column(String(100))
     primary_reason: Mapped[str] = mapped_column(String(100))
     review_required: Mapped[bool]

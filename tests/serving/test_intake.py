@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier, BoundedSemaphore
 from typing import Any
 
@@ -15,7 +16,7 @@ from lossnlp.errors import InvalidDealError
 from serving.intake import Intake, content_digest, parse_deal
 from serving.metrics import Metrics
 from serving.store import Database
-from serving.tables import AssessmentRow, DealRow, WriteBackRow
+from serving.tables import AssessmentRow, DealRow, LossRow, WriteBackRow
 
 NOTE = {"id": "D-1", "text": "Lost to Rostera, legal was slow", "closed_at": "2026-11-20"}
 
@@ -37,6 +38,19 @@ def test_changed_content_gives_new_answer(intake: Intake) -> None:
     second = intake.take_deal(parse_deal({**NOTE, "text": "It was the price after all"}))
     assert second.is_new
     assert second.id != first.id
+
+
+def test_deal_without_close_day_keeps_its_month(intake: Intake, database: Database) -> None:
+    undated = {name: value for name, value in NOTE.items() if name != "closed_at"}
+    first = intake.take_deal(parse_deal(undated))
+    with database.writing() as session:
+        row = session.get_one(AssessmentRow, first.id)
+        row.created_at -= timedelta(days=40)
+        session.commit()
+        first_read_on = row.created_at.date()
+    intake.take_deal(parse_deal({**undated, "text": "It was the price after all"}))
+    with database.reading() as session:
+        assert session.get_one(LossRow, "D-1").lost_on == first_read_on
 
 
 def test_other_model_gives_new_answer(intake: Intake, database: Database, make_assessor: Callable[[], Any]) -> None:

@@ -59,6 +59,18 @@ def test_rare_values_are_not_judged() -> None:
     assert all(one.id != "d-99" or one.field != "primary" for one in find_suspicions([*corpus(), rare], folds=3))
 
 
+def test_values_of_few_groups_are_not_judged() -> None:
+    same = [deal(at, "no money was left", "budget", account="account-1") for at in range(90, 99)]
+    found = find_suspicions([*corpus(), *same], folds=3)
+    assert all(one.field not in ("primary", "reasons.budget") or one.given != "budget" for one in found)
+
+
+def test_labels_of_one_group_raise_nothing() -> None:
+    other = [deal(at, "the price was too high", "price") for at in range(20)]
+    same = [deal(at, "no money was left", "budget", account="account-1") for at in range(90, 99)]
+    assert find_suspicions([*other, *same], folds=3) == []
+
+
 def test_too_few_deals_are_refused() -> None:
     with pytest.raises(CorpusError, match="too few for 3 parts"):
         find_suspicions(corpus()[:2], folds=3)

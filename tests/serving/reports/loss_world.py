@@ -59,9 +59,7 @@ def add_losses(session: Session, n: int, *, seed: int = 1, **fixed: Any) -> None
     """Adds n losses between the first and the last day; `fixed` says what all of them have alike. The caller commits."""
     chance, first = random.Random(seed), session.scalar(select(func.count()).select_from(DealRow)) or 0
     person = _person_id(session)
-    rows: dict[type[Table], list[dict[str, Any]]] = {
-        kind: [] for kind in _KINDS
-    }
+    rows: dict[type[Table], list[dict[str, Any]]] = {kind: [] for kind in _KINDS}
     verdicts = session.scalar(select(func.count()).select_from(VerdictRow)) or 0
     for number in range(first, first + n):
         loss = _loss(chance, number) | fixed

@@ -124,12 +124,21 @@ def test_open_deals_come_only_when_asked_for(
     assert (tally.lines, tally.open) == (0, 1)
 
 
-def test_deals_of_one_account_share_its_number(
+def test_deals_of_one_account_share_its_first_deal(
     people: People, add_review: AddReview, judge: Judge, export: Export
 ) -> None:
     for deal_id in ("d-1", "d-2"):
         judge(people.ana, add_review(deal_id, TEXT))
-    assert [line.meta["account"] for line in export()[0]] == ["account-1", "account-1"]
+    assert [line.meta["account"] for line in export()[0]] == ["account of d-1", "account of d-1"]
+
+
+def test_accounts_of_two_exports_share_no_name(
+    people: People, add_review: AddReview, judge: Judge, export: Export
+) -> None:
+    judge(people.ana, add_review("d-1", TEXT))
+    between = judge(people.ana, add_review("d-2", TEXT)).created_at
+    names = [[line.meta["account"] for line in export(since=since)[0]] for since in (None, between)]
+    assert names == [["account of d-1", "account of d-1"], ["account of d-2"]]
 
 
 def test_a_deal_of_note_and_call_names_no_labels_apart() -> None:
