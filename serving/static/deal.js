@@ -83,9 +83,16 @@ function labelOptions() {
   ];
 }
 
+// The selection as it is: news of it come late. A press of the button has taken it away, so the last one counts then.
+function selectedRange() {
+  const selection = getSelection();
+  return !selection.isCollapsed && texts.contains(selection.anchorNode) ? selection.getRangeAt(0).cloneRange() : lastRange;
+}
+
 function markWords() {
   if (!by("mark-words")) return say("New evidence cannot be marked: the words that were read are not at hand.");
-  const found = lastRange ? spanOf(lastRange, texts) : { why: "Select words in the texts first." };
+  const range = selectedRange();
+  const found = range ? spanOf(range, texts) : { why: "Select words in the texts first." };
   if (found.why) return say(found.why);
   return picker.ask("What do these words show?", labelOptions(), (label) => addMark({ label, ...found.span }));
 }
@@ -239,8 +246,7 @@ document.documentElement.classList.add("has-script");
 document.addEventListener("keydown", onKey);
 document.addEventListener("visibilitychange", onVisibility);
 document.addEventListener("selectionchange", () => {
-  const selection = getSelection();
-  if (!selection.isCollapsed && texts.contains(selection.anchorNode)) lastRange = selection.getRangeAt(0).cloneRange();
+  lastRange = selectedRange();
 });
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-label]");

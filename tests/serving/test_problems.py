@@ -36,9 +36,7 @@ def test_key_is_checked_before_body(client: TestClient) -> None:
     assert_problem(response, 401)
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/v1/assessments/no-such-id", "/v1/assessments/%00", "/v1/assessments/a%2Fb"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/assessments/no-such-id", "/v1/assessments/a%2Fb"])
 def test_unknown_address_is_404(client: TestClient, path: str) -> None:
     assert_problem(client.get(path), 404)
 
