@@ -88,10 +88,16 @@ class Document(Frozen):
         return self
 
     @property
+    def numbered_texts(self) -> list[tuple[int | None, str]]:
+        """The text, with no number; or that of each turn with the turn's index."""
+        if self.turns is None:
+            return [(None, self.text or "")]
+        return [(index, turn.text) for index, turn in enumerate(self.turns)]
+
+    @property
     def has_content(self) -> bool:
         """Says whether anything readable stands in the document."""
-        parts = [self.text or ""] if self.turns is None else [turn.text for turn in self.turns]
-        return any(part.strip(" \t\r\n\x00\ufeff\u200b") for part in parts)
+        return any(text.strip(" \t\r\n\x00\ufeff\u200b") for _, text in self.numbered_texts)
 
 
 class Deal(Frozen):

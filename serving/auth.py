@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import os
 import secrets
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from serving import store
 from serving.problems import ProblemError
+from serving.secret_values import digest_secret, write_secret
 from serving.settings import Settings
 from serving.store import Database
 
@@ -29,18 +27,9 @@ def new_key() -> str:
     return _PREFIX + secrets.token_urlsafe(32)
 
 
-def key_digest(key: str) -> str:
-    """Gives the SHA-256 of a key, in hex: the only form that is stored.
-
-    A plain fast hash is enough here, unlike for passwords: nobody can guess 256 random bits, so there is nothing for a
-    slow hash to slow down, and every request would pay for it.
-    """
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def is_known(key: str, digests: Iterable[str]) -> bool:
     """Says whether the key is one of those with these digests; takes as long for a near miss as for a far one."""
-    offered, known = key_digest(key), False
+    offered, known = digest_secret(key), False
     for digest in digests:
         known |= hmac.compare_digest(offered, digest)
     return known
@@ -48,7 +37,7 @@ def is_known(key: str, digests: Iterable[str]) -> bool:
 
 def known_digests(settings: Settings, database: Database) -> list[str]:
     """Gives the digests of all keys in use: the one that the environment names, then those that were made."""
-    first = [key_digest(settings.api_key.get_secret_value())] if settings.api_key else []
+    first = [digest_secret(settings.api_key.get_secret_value())] if settings.api_key else []
     with database.reading() as session:
         return first + [row.key_sha256 for row in store.find_keys(session)]
 
@@ -82,10 +71,6 @@ def read_or_make_key(var_dir: Path) -> str:
     path = var_dir / KEY_FILE
     if path.exists() and (key := path.read_text(encoding="ascii").strip()):
         return key
-    var_dir.mkdir(parents=True, exist_ok=True)
     key = new_key()
-    descriptor, part = tempfile.mkstemp(dir=var_dir, prefix=KEY_FILE)  # made with mode 0600
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
-    Path(part).replace(path)
+    write_secret(path, key)
     return key

@@ -21,7 +21,7 @@ from serving.errors import UnknownIdError
 from serving.intake import parse_deal
 from serving.logs import describe_error
 from serving.receiver import Receiver
-from serving.review import verdicts
+from serving.review.verdicts import read_held
 from serving.tables import BatchRow, WriteBackRow
 from serving.worker import Worker
 from serving.writeback import evidence_of
@@ -148,11 +148,9 @@ class Backfill:
             return PlannedDeal(deal_id, silence="failed")
         with self.worker.database.reading() as session:
             row = store.get_assessment(session, taken.id)
-            held = verdicts.find_held_on_content(session, row)
-            answer = Assessment.model_validate(row.assessment)
-            answer = verdicts.reading_with(answer, held, self.receiver.intake.assessor.taxonomy)
-            planned = verdicts.plan_held(answer, held, assessed_at=row.created_at)
-            is_confirmed = held is not None
+            assessment = Assessment.model_validate(row.assessment)
+            held = read_held(session, row, assessment, self.receiver.intake.assessor.taxonomy)
+            answer, planned, is_confirmed = held.reading, held.planned, held.verdict is not None
             ours = outbox.find_our_values(session, deal_id, crm=self.worker.crm.name, with_confirmed=is_confirmed)
         decision = self.worker.decide(planned, current=current, ours=ours, is_confirmed=is_confirmed)
         values = [

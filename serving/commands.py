@@ -10,7 +10,7 @@ from rich.table import Table
 
 from serving import store
 from serving.app import create_app, load_assessor, require_start
-from serving.auth import key_digest, new_key, read_or_make_key
+from serving.auth import new_key, read_or_make_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
@@ -25,6 +25,7 @@ from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.people.cli_people import people
 from serving.schema import migrate, open_database
+from serving.secret_values import digest_secret
 from serving.server import open_port, serve
 from serving.settings import Settings, load_settings
 from serving.terminal import open_console
@@ -103,7 +104,7 @@ def create_key(name: Annotated[str, typer.Argument(help="Who will use it.", meta
     """Prints a new API key, this once."""
     key = new_key()
     with open_database(load_settings().database_url).writing() as session:
-        row = store.add_key(session, name=name[:100], key_sha256=key_digest(key))
+        row = store.add_key(session, name=name[:100], key_sha256=digest_secret(key))
         session.commit()
     typer.echo(key)
     typer.echo(f"Key {row.id} for {row.name}. Keep it now: only a digest is stored.", err=True)

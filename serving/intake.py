@@ -21,8 +21,8 @@ from serving import outbox, store
 from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.reports.losses import record_loss
-from serving.review import verdicts
 from serving.review.seal import Seal, keep_sealed, open_seal
+from serving.review.verdicts import HeldReading, find_held_on_content, read_held
 from serving.review.waiting import Sampling, move_waiting, open_review
 from serving.settings import Settings
 from serving.store import Database
@@ -128,20 +128,20 @@ class Intake:
         with self.database.writing() as session:
             row = store.get_assessment(session, taken.id)
             if row.write_back is None:
-                self._queue(session, row, Assessment.model_validate(row.assessment), batch_id=batch_id)
+                assessment = Assessment.model_validate(row.assessment)
+                held = read_held(session, row, assessment, self.assessor.taxonomy)
+                self._queue(session, row, held, batch_id=batch_id)
             elif _may_queue(row.write_back.state, batch_id) and not _is_overruled(session, row, row.write_back):
                 outbox.send_again(row.write_back, batch_id=batch_id)
             session.commit()
 
-    def _queue(self, session: Session, row: AssessmentRow, assessment: Assessment, *, batch_id: str | None) -> None:
+    def _queue(self, session: Session, row: AssessmentRow, held: HeldReading, *, batch_id: str | None) -> None:
         """Queues what the answer offers; one that offers nothing still has to clear what an earlier one left."""
         if self.crm is None or (batch_id and outbox.is_stopped(session, batch_id)):
             return
-        held = verdicts.find_held_on_content(session, row)
-        reading = verdicts.reading_with(assessment, held, self.assessor.taxonomy)
-        planned = verdicts.plan_held(reading, held, assessed_at=row.created_at)
+        planned = held.planned
         if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):
-            outbox.add_write_back(session, row, crm=self.crm, planned=planned, batch_id=batch_id, verdict=held)
+            outbox.add_write_back(session, row, crm=self.crm, planned=planned, batch_id=batch_id, verdict=held.verdict)
 
     def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
@@ -156,16 +156,15 @@ class Intake:
     def _commit(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
-            held = verdicts.find_held_on_content(session, row)
-            reading = verdicts.reading_with(assessment, held, self.assessor.taxonomy)
-            record_loss(session, row, reading, verdict_id=held.id if held else None)
-            if held is None:
+            held = read_held(session, row, assessment, self.assessor.taxonomy)
+            record_loss(session, row, held.reading, verdict_id=held.verdict_id)
+            if held.verdict is None:
                 open_review(session, row, assessment, self.sampling)
             else:
                 move_waiting(session, row)
             if self.seal is not None:
                 keep_sealed(session, row, deal, seal=self.seal)
-            self._queue(session, row, assessment, batch_id=batch_id)
+            self._queue(session, row, held, batch_id=batch_id)
             session.commit()
             return _taken(row, is_new=True)
 
@@ -208,7 +207,7 @@ def _taken(row: AssessmentRow, *, is_new: bool) -> Taken:
 
 def _is_overruled(session: Session, row: AssessmentRow, write_back: WriteBackRow) -> bool:
     """Says whether a person's verdict has stopped the model's own write-back."""
-    return write_back.verdict_id is None and verdicts.find_held_on_content(session, row) is not None
+    return write_back.verdict_id is None and find_held_on_content(session, row) is not None
 
 
 def _may_queue(state: str | None, batch_id: str | None) -> bool:

@@ -14,6 +14,7 @@ from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.crm.rules import REVIEW_STATE
 from serving.errors import UnknownIdError
 from serving.review.waiting import WRITE_BACK_REFUSED, add_cause
+from serving.store import is_newest
 from serving.tables import AssessmentRow, AttemptRow, BatchRow, VerdictRow, WriteBackRow, cut_error
 from serving.writeback import Decision
 
@@ -195,7 +196,7 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
-    if row.state == "failed" and not result.is_retryable and _is_newest(session, row.assessment_row):
+    if row.state == "failed" and not result.is_retryable and is_newest(session, row.assessment_row):
         add_cause(session, row.assessment_row, WRITE_BACK_REFUSED, at=at)
 
 
@@ -208,11 +209,6 @@ def _is_overruled(session: Session, row: WriteBackRow) -> bool:
         WriteBackRow.verdict_id.is_not(None),
     )
     return bool(session.scalar(select(later)))
-
-
-def _is_newest(session: Session, row: AssessmentRow) -> bool:
-    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
-    return session.scalar(newest) == row.created_at
 
 
 def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:

@@ -13,7 +13,7 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,6 +23,19 @@ from lossnlp.deal import Deal
 from serving.errors import ConfigurationError, UnknownIdError
 from serving.tables import ApiKeyRow, AssessmentRow, DealRow
 
+# What a CRM says of a deal, by the same name in `Deal` and in the tables of deals and losses
+DEAL_FIELDS = (
+    "stated_reason",
+    "stage",
+    "amount",
+    "currency",
+    "owner",
+    "account",
+    "segment",
+    "team",
+    "region",
+    "product",
+)
 _BUSY_TIMEOUT_MS = 10_000
 _WRITES = "lossnlp_writes"
 _ID = re.compile(r"[0-9a-f-]{36}")
@@ -125,6 +138,12 @@ def get_assessment(session: Session, assessment_id: str) -> AssessmentRow:
     return row
 
 
+def is_newest(session: Session, row: AssessmentRow) -> bool:
+    """Says whether no later assessment of the same deal has come."""
+    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
+    return session.scalar(newest) == row.created_at
+
+
 def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessment: Assessment) -> AssessmentRow:
     """Gives the new row of an answer; the deal's own fields are brought up to date beside it."""
     session.merge(_deal_row(deal))
@@ -146,11 +165,20 @@ def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessm
 
 
 def _deal_row(deal: Deal) -> DealRow:
-    fields: dict[str, Any] = deal.model_dump(
-        include={"stated_reason", "stage", "currency", "owner", "account", "segment", "team", "region", "product"}
-    )
-    storable = {name: value and value.replace("\x00", "\ufffd") for name, value in fields.items()}
-    return DealRow(id=deal.id, closed_on=deal.closed_at, amount=deal.amount, received_at=now(), **storable)
+    fields: dict[str, Any] = deal.model_dump(include={*DEAL_FIELDS})
+    storable = {name: _storable(value) for name, value in fields.items()}
+    return DealRow(id=deal.id, closed_on=deal.closed_at, received_at=now(), **storable)
+
+
+def _storable(value: str | float | None) -> str | float | None:
+    """Gives what PostgreSQL can hold: it takes no zero character."""
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) else value
+
+
+def deal_fields(row: DealRow) -> dict[str, Any]:
+    """Gives the CRM's own fields of a deal as `Deal` takes them, but for those that it has none of."""
+    known = {"id": row.id, "closed_at": row.closed_on} | {name: getattr(row, name) for name in DEAL_FIELDS}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def words_digest(deal: Deal) -> str:

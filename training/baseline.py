@@ -24,7 +24,7 @@ from lossnlp.revisit import find_revisit_phrases
 from lossnlp.segments import split_sentences
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from training.answers import Answer, as_assessment
-from training.corpus import LabelledDeal, Labels, corpus_files, is_note, numbered_texts, read_corpus
+from training.corpus import LabelledDeal, Labels, corpus_files, is_note, read_corpus
 from training.metrics import Judged, evaluate
 
 _STRENGTH = 10.0
@@ -96,7 +96,7 @@ class Baseline:
                 text
                 for document in deal.documents
                 if is_note(document) == wanted
-                for _, text in numbered_texts(document)
+                for _, text in document.numbered_texts
             )
             for wanted in (True, False)
         ]
@@ -111,7 +111,7 @@ class Baseline:
         places = [
             Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
             for document in deal.documents
-            for turn, text in numbered_texts(document)
+            for turn, text in document.numbered_texts
             for start, end in split_sentences(text)
         ]
         scores = self._primary.decision_function(self._features.transform([place.text for place in places]))
@@ -120,7 +120,7 @@ class Baseline:
     def _competitors(self, deal: Deal) -> Iterator[Competitor]:
         seen: set[str] = set()
         for document in deal.documents:
-            for turn, text in numbered_texts(document):
+            for turn, text in document.numbered_texts:
                 for rival in self._rivals.find(text, account=deal.account):
                     if rival.name.casefold() not in seen:
                         seen.add(rival.name.casefold())
@@ -131,12 +131,12 @@ class Baseline:
 
 def text_of(deal: Deal) -> str:
     """Gives all words of a deal, documents one after the other."""
-    return "\n".join(text for document in deal.documents for _, text in numbered_texts(document))
+    return "\n".join(text for document in deal.documents for _, text in document.numbered_texts)
 
 
 def _phrases(deal: Deal) -> Iterator[Evidence]:
     for document in deal.documents:
-        for turn, text in numbered_texts(document):
+        for turn, text in document.numbered_texts:
             for start, end in find_revisit_phrases(text):
                 yield Evidence(document_id=document.id, start=start, end=end, text=text[start:end], turn=turn)
 

@@ -101,13 +101,6 @@ def is_note(document: Document) -> bool:
     return document.kind == "rep_note"
 
 
-def numbered_texts(document: Document) -> list[tuple[int | None, str]]:
-    """Gives the text of a document, or that of each of its turns with the turn's index."""
-    if document.turns is None:
-        return [(None, document.text or "")]
-    return [(index, turn.text) for index, turn in enumerate(document.turns)]
-
-
 def read_corpus(paths: Iterable[Path]) -> list[LabelledDeal]:
     """Gives the labelled deals of JSON-lines files, in order.
 

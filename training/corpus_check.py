@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lossnlp.taxonomy import get_default_taxonomy
 from training.baseline import text_of
-from training.corpus import CorpusError, LabelledDeal, Labels, corpus_files, is_note, numbered_texts, read_corpus
+from training.corpus import CorpusError, LabelledDeal, Labels, corpus_files, is_note, read_corpus
 
 _GRAM_WORDS = 6
 _NEAR_SHARE = 0.5
@@ -53,7 +53,7 @@ def _texts(labelled: LabelledDeal, view: str) -> list[str]:
     documents = labelled.deal.documents
     if view != "labels" and labelled.note is not None and labelled.buyer is not None:
         documents = tuple(d for d in documents if is_note(d) == (view == "note"))
-    return [text for document in documents for _, text in numbered_texts(document)]
+    return [text for document in documents for _, text in document.numbered_texts]
 
 
 def _label_faults(labels: Labels) -> Iterator[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lossnlp.heads import ATTRIBUTIONS, RIVAL_TAGS, WINBACKS, Layout
 from lossnlp.segments import Segment, read_deal
 from lossnlp.windows import Window, WindowMaker
-from training.corpus import LabelledDeal, Labels, numbered_texts
+from training.corpus import LabelledDeal, Labels
 
 IGNORE = -100
 _RIVAL_OUTSIDE = 0
@@ -172,7 +172,7 @@ def _find_words(text: str, wanted: str) -> Iterator[tuple[int, int]]:
 
 def _texts(labelled: LabelledDeal) -> Iterator[tuple[str, int | None, str]]:
     for document in labelled.deal.documents:
-        yield from ((document.id, turn, text) for turn, text in numbered_texts(document))
+        yield from ((document.id, turn, text) for turn, text in document.numbered_texts)
 
 
 def _quoted_rows(labelled: LabelledDeal, quote: str, places: _TokenPlaces) -> list[int]:

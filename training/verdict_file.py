@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lossnlp.errors import InvalidDealError
 from lossnlp.taxonomy import NO_CAUSE, get_default_taxonomy
-from training.corpus import CorpusError, LabelledDeal, labelled_deal, numbered_texts
+from training.corpus import CorpusError, LabelledDeal, labelled_deal
 
 FORMAT = "lossnlp-verdicts/1"
 BATCH = "verdicts"
@@ -82,7 +82,7 @@ def _faults(judged: LabelledDeal) -> Iterator[tuple[str, str]]:
         yield "reasons", f"'{NO_CAUSE}' stands beside another reason"
     for code in sorted(set(labels.meddpicc) - set(taxonomy.element_codes)):
         yield "meddpicc", f"'{code}' is no element of taxonomy {taxonomy.version}"
-    texts = [text for document in judged.deal.documents for _, text in numbered_texts(document)]
+    texts = [text for document in judged.deal.documents for _, text in document.numbered_texts]
     quotes: dict[str, Any] = {f"evidence.{code}": found for code, found in labels.evidence.items()}
     quotes["revisit"] = [labels.revisit] if labels.revisit else []
     for field, found in quotes.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from urllib.parse import quote
 
 from fastapi import Depends, Request
 from sqlalchemy import ColumnElement, false, true
-from sqlalchemy.orm import InstrumentedAttribute
 
 from serving.people.expiry import is_worth_noting, note_use
 from serving.problems import ProblemError
+from serving.secret_values import digest_secret
 from serving.store import Database, now
 from serving.tables import LossRow, SessionRow
 
@@ -64,11 +63,6 @@ class SignInNeeded(Exception):  # noqa: N818 (it is a turn of the way, not an er
         return f"/sign-in?next={quote(self.back_to, safe='')}"
 
 
-def token_digest(token: str) -> str:
-    """Gives the SHA-256 of a session's cookie, in hex; 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def find_viewer(request: Request) -> Viewer | None:
     """Gives who is signed in with the request's cookie, None where nobody is."""
     token = request.cookies.get(COOKIE)
@@ -77,12 +71,12 @@ def find_viewer(request: Request) -> Viewer | None:
     database: Database = request.app.state.database
     at = now()
     with database.reading() as session:
-        row = session.get(SessionRow, token_digest(token))
+        row = session.get(SessionRow, digest_secret(token))
         if row is None or row.expires_at <= at or row.person.disabled_at is not None:
             return None
         viewer, is_to_note = viewer_of(row), is_worth_noting(row, at)
     if is_to_note:
-        note_use(database, token_digest(token), at=at)
+        note_use(database, digest_secret(token), at=at)
     return viewer
 
 
@@ -97,7 +91,6 @@ def require_viewer(request: Request) -> Viewer:
 
     Raises:
         SignInNeeded: Nobody is.
-        ProblemError: 403, a change came without the token that this person's forms carry.
     """
     viewer = find_viewer(request)
     if viewer is None:
@@ -142,18 +135,11 @@ def require_role(*roles: Role) -> Callable[[Viewer], Viewer]:
 
 
 def sees_loss(viewer: Viewer) -> ColumnElement[bool]:
-    """Gives the condition on losses that this viewer may see."""
-    return sees(viewer, team=LossRow.team, owner=LossRow.owner)
-
-
-def sees(
-    viewer: Viewer, *, team: InstrumentedAttribute[str | None], owner: InstrumentedAttribute[str | None]
-) -> ColumnElement[bool]:
-    """Gives the condition on rows with these columns that this viewer may see: a manager's teams, a rep's own deals, or all."""
+    """Gives the condition on losses that this viewer may see: a manager's teams, a rep's own deals, or all."""
     if viewer.role in _SEES_ALL:
         return true()
     if viewer.role == "manager" and viewer.teams:
-        return team.in_(viewer.teams)
+        return LossRow.team.in_(viewer.teams)
     if viewer.role == "rep" and viewer.owner:
-        return owner == viewer.owner
+        return LossRow.owner == viewer.owner
     return false()

@@ -19,7 +19,8 @@ from serving.tables import PersonRow
 
 ROLES: tuple[Role, ...] = get_args(Role)
 _EMAIL = re.compile(r"[^@\s\ufffd]+@[^@\s\ufffd]+")
-_MOST_EMAIL_CHARS, _MOST_NAME_CHARS, _MOST_CRM_CHARS = 254, 100, 300
+MOST_NAME_CHARS = 100
+_MOST_EMAIL_CHARS, _MOST_CRM_CHARS = 254, 300
 _MOST_TEAMS = 50
 
 
@@ -68,7 +69,7 @@ def add_person(session: Session, new: NewPerson, *, at: datetime) -> PersonRow:
         require_good_password(new.password, email=email)
     row = PersonRow(
         email=email,
-        name=_readable(new.name, "name", most=_MOST_NAME_CHARS),
+        name=_readable(new.name, "name", most=MOST_NAME_CHARS),
         password_hash=None if new.password is None else hash_password(new.password),
         failures=0,
         created_at=at,
@@ -82,9 +83,16 @@ def add_person(session: Session, new: NewPerson, *, at: datetime) -> PersonRow:
     return row
 
 
-def find_person(session: Session, email: str) -> PersonRow | None:
-    """Gives the account with this e-mail, or None."""
-    return session.scalar(select(PersonRow).filter_by(email=plain_email(email)))
+def find_person(session: Session, email: str, *, for_update: bool = False) -> PersonRow | None:
+    """Gives the account with this e-mail, or None.
+
+    Args:
+        session: An open unit of work.
+        email: As typed.
+        for_update: Whether other units of work wait for this one to change it.
+    """
+    query = select(PersonRow).filter_by(email=plain_email(email))
+    return session.scalar(query.with_for_update() if for_update else query)
 
 
 def get_person(session: Session, person_id: int) -> PersonRow:

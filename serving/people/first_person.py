@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from serving.people.accounts import Access, NewPerson, add_person, find_person, set_password
+from serving.secret_values import write_secret
 from serving.store import Database, now
 
 DEMO_EMAIL = "demo@localhost"
@@ -27,7 +26,7 @@ def make_demo_person(database: Database, var_dir: Path) -> Path:
         if person is not None and path.exists():
             return path
         password = secrets.token_urlsafe(18)
-        _write_private(path, password + "\n")
+        write_secret(path, password)
         if person is None:
             new = NewPerson(DEMO_EMAIL, "Demo", Access("admin"), password)
             add_person(session, new, at=now())
@@ -35,11 +34,3 @@ def make_demo_person(database: Database, var_dir: Path) -> Path:
             set_password(session, person, password)
         session.commit()
     return path
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # made with mode 0600
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-    Path(part).replace(path)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from serving.people.accounts import Access, NewPerson, add_person, change_access, find_person
+from serving.people.accounts import MOST_NAME_CHARS, Access, NewPerson, add_person, change_access, find_person
 from serving.people.oidc import Identity, OidcError
 from serving.people.oidc_settings import OidcSettings
 from serving.people.sessions import open_session
@@ -17,7 +17,6 @@ from serving.store import Database, now
 from serving.tables import PersonRow
 
 _MOST_SUBJECT_CHARS = 500
-_MOST_NAME_CHARS = 100
 _log = structlog.get_logger(__name__)
 
 
@@ -79,7 +78,7 @@ def _link(session: Session, identity: Identity, settings: OidcSettings, *, at: d
 
 
 def _shown_name(name: str) -> str:
-    return "".join(sign for sign in name if sign.isprintable()).strip()[:_MOST_NAME_CHARS]
+    return "".join(sign for sign in name if sign.isprintable()).strip()[:MOST_NAME_CHARS]
 
 
 def _no_account() -> OidcError:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from lossnlp.errors import LossNlpError
-from serving.people.accounts import plain_email
+from serving.people.accounts import find_person
 from serving.people.passwords import hash_password, is_outdated, is_right_password
 from serving.people.sessions import open_session
 from serving.store import Database, now
@@ -62,11 +62,11 @@ def sign_in_with_password(database: Database, offered: Offered, *, clock: Callab
         SignInRefusedError: Unknown e-mail, wrong password, disabled account or a pause; which of them is not told.
     """
     with database.reading() as session:
-        person = _find(session, offered.email)
+        person = find_person(session, offered.email)
         stored = person.password_hash if person is not None else None
     is_right = is_right_password(offered.password, stored)  # slow, so while no connection is held
     with database.writing() as session:
-        person, at = _find(session, offered.email, for_update=True), clock()
+        person, at = find_person(session, offered.email, for_update=True), clock()
         # Looked at again: while this try was computed others may have failed, or the password may have changed.
         if person is None or not is_right or person.password_hash != stored or not _may_try(person, at):
             _note_failure(session, person, at)
@@ -86,11 +86,6 @@ def pause_after(failures: int) -> timedelta | None:
         return None
     doublings = min(failures - FREE_FAILURES, 10)  # far past the longest pause; more would only make large numbers
     return min(_FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
-
-
-def _find(session: Session, email: str, *, for_update: bool = False) -> PersonRow | None:
-    query = select(PersonRow).filter_by(email=plain_email(email))
-    return session.scalar(query.with_for_update() if for_update else query)
 
 
 def _may_try(person: PersonRow, at: datetime) -> bool:

@@ -9,8 +9,9 @@ from fastapi import Request, Response
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from serving.people.access import COOKIE, token_digest
+from serving.people.access import COOKIE
 from serving.people.expiry import ABSOLUTE_END, end_of_session
+from serving.secret_values import digest_secret
 from serving.settings import Settings
 from serving.tables import SessionRow
 
@@ -31,7 +32,7 @@ def open_session(session: Session, person_id: int, *, at: datetime, replaced: st
     sweep_sessions(session, at)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     row = SessionRow(
-        token_sha256=token_digest(token),
+        token_sha256=digest_secret(token),
         person_id=person_id,
         form_token=secrets.token_urlsafe(_TOKEN_BYTES),
         created_at=at,
@@ -45,7 +46,7 @@ def open_session(session: Session, person_id: int, *, at: datetime, replaced: st
 
 def close_session(session: Session, token: str) -> None:
     """Ends the session of this cookie, if there is one. The caller commits."""
-    session.execute(delete(SessionRow).where(SessionRow.token_sha256 == token_digest(token)))
+    session.execute(delete(SessionRow).where(SessionRow.token_sha256 == digest_secret(token)))
 
 
 def close_sessions_of(session: Session, person_id: int) -> None:

@@ -17,21 +17,8 @@ from serving.intake import Intake
 from serving.reports.interview_answers import Answers, documents_of
 from serving.reports.interview_questions import QuestionSet
 from serving.review.texts import Texts
-from serving.store import now
+from serving.store import deal_fields, now
 from serving.tables import DealRow, InterviewRow, LossRow
-
-_DEAL_FIELDS = (
-    "stated_reason",
-    "stage",
-    "amount",
-    "currency",
-    "owner",
-    "account",
-    "segment",
-    "team",
-    "region",
-    "product",
-)
 
 # Gives the documents behind an assessment, as `serving.review.texts.TextSource.find` does
 FindTexts = Callable[[str], Texts]
@@ -68,8 +55,7 @@ class Interviews:
         """
         interview = documents_of(answers, self.asked)
         with self.intake.database.reading() as session:
-            deal = get_lost_deal(session, deal_id)
-            fields = _fields_of(deal)
+            fields = deal_fields(get_lost_deal(session, deal_id))
             earlier = _earlier_reasons(session, deal_id)
         reasons, assessment_id = {}, None
         if interview:
@@ -125,11 +111,6 @@ def _merged(others: Sequence[Document], interview: Sequence[Document]) -> tuple[
     """Gives the documents of a deal with the interview; one that was entered before under the same id is replaced."""
     by_id = {document.id: document for document in (*others[-(MAX_DOCUMENTS - len(interview)) :], *interview)}
     return tuple(by_id.values())
-
-
-def _fields_of(deal: DealRow) -> dict[str, Any]:
-    known = {"id": deal.id, "closed_at": deal.closed_on} | {name: getattr(deal, name) for name in _DEAL_FIELDS}
-    return {name: value for name, value in known.items() if value is not None}
 
 
 def _codes(reading: Assessment) -> list[str]:

@@ -8,22 +8,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
+from serving.store import DEAL_FIELDS
 from serving.tables import AssessmentRow, DealRow, LossElementRow, LossReasonRow, LossRivalRow, LossRow
 from serving.writeback import find_winner
 
 _PARTS = (LossReasonRow, LossElementRow, LossRivalRow)
-_DEAL_FIELDS = (
-    "stated_reason",
-    "stage",
-    "amount",
-    "currency",
-    "owner",
-    "account",
-    "segment",
-    "team",
-    "region",
-    "product",
-)
 _FLAGS = ("external_only", "insufficient_detail", "rep_buyer_conflict", "stated_reason_conflict")
 
 
@@ -71,7 +60,7 @@ def _loss_row(
         revisit_on=reading.winback.revisit_on,
         rival=find_winner(reading),
         **{name: getattr(reading.flags, name).value for name in _FLAGS},
-        **{name: getattr(deal, name) for name in _DEAL_FIELDS},
+        **{name: getattr(deal, name) for name in DEAL_FIELDS},
     )
 
 

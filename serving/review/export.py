@@ -13,18 +13,17 @@ from sqlalchemy import select
 from lossnlp.assessment import Assessment, Span
 from lossnlp.deal import Deal
 from lossnlp.speaker_names import company_key
-from serving.review.redaction import RedactedDeal, texts_of
+from serving.review.redaction import RedactedDeal
 from serving.review.texts import TextSource
 from serving.review.verdict import VerdictLabels, labels_of
 from serving.review.verdict_lines import VerdictLine, line_labels, make_line
-from serving.store import Database
+from serving.store import Database, deal_fields
 from serving.tables import AssessmentRow, DealRow, LossRow, VerdictRow
 
 FindDeal = Callable[[AssessmentRow], Deal | None]
 NO_WORDS = "its words are not to be had as they were judged"
 NO_QUOTES = "its quotes do not stand in the words that were found"
 _PAGE = 200
-_FIELDS = ("stated_reason", "stage", "amount", "currency", "owner", "account", "segment", "team", "region", "product")
 _Judged = tuple[VerdictRow, AssessmentRow]
 
 
@@ -144,9 +143,7 @@ def find_deals_by(source: TextSource, database: Database) -> FindDeal:
         if not texts.is_as_read:
             return None
         with database.reading() as session:
-            kept = session.get_one(DealRow, row.deal_id)
-            fields = {name: getattr(kept, name) for name in _FIELDS}
-            return Deal(id=kept.id, closed_at=kept.closed_on, documents=texts.documents, **fields)
+            return Deal(documents=texts.documents, **deal_fields(session.get_one(DealRow, row.deal_id)))
 
     return find
 
@@ -165,7 +162,7 @@ def _stands(span: Span, deal: Deal) -> bool:
     return any(
         text[span.start : span.end] == span.text
         for document in deal.documents
-        for turn, text in texts_of(document)
+        for turn, text in document.numbered_texts
         if (document.id, turn) == (span.document_id, span.turn)
     )
 
@@ -173,7 +170,7 @@ def _stands(span: Span, deal: Deal) -> bool:
 def _find_words(words: str | None, deal: Deal) -> Span | None:
     """Gives the first place where words stand, None where they do not."""
     for document in deal.documents if words else ():
-        for turn, text in texts_of(document):
+        for turn, text in document.numbered_texts:
             start = text.find(words or "")
             if start >= 0:
                 end = start + len(words or "")

@@ -247,7 +247,7 @@ def _anchor(prefix: str, turn: int | None, start: int) -> str:
 
 
 def _found_span(span: Span, documents: Sequence[Document]) -> Span | None:
-    texts = [(document.id, turn, text) for document in documents for turn, text in _texts(document)]
+    texts = [(document.id, turn, text) for document in documents for turn, text in document.numbered_texts]
     here = [text for document_id, turn, text in texts if (document_id, turn) == (span.document_id, span.turn)]
     if here and here[0][span.start : span.end] == span.text:
         return span
@@ -259,13 +259,6 @@ def _found_span(span: Span, documents: Sequence[Document]) -> Span | None:
             moved = {"document_id": document_id, "turn": turn, "start": start, "end": start + len(span.text)}
             return span.model_copy(update=moved)
     return None
-
-
-def _texts(document: Document) -> Iterator[tuple[int | None, str]]:
-    if document.turns is None:
-        yield None, document.text or ""
-    else:
-        yield from ((index, turn.text) for index, turn in enumerate(document.turns))
 
 
 def _nearest(text: str, words: str, place: int) -> int | None:

@@ -82,16 +82,10 @@ def _blocks_at(span: Span, blocks: Sequence[tuple[str, Block]]) -> Iterator[Bloc
 
 
 def _require_there(span: Span, documents: Sequence[Document]) -> None:
-    text = next((_text(document, span.turn) for document in documents if document.id == span.document_id), None)
+    texts = (dict(document.numbered_texts) for document in documents if document.id == span.document_id)
+    text = next(texts, {}).get(span.turn)
     if text is None or text[span.start : span.end] != span.text:
         message = (
             "Words that you marked do not stand in the documents any more; open the deal again and mark them anew."
         )
         raise VerdictError(message, field="marked")
-
-
-def _text(document: Document, turn: int | None) -> str | None:
-    if turn is None:
-        return document.text
-    turns = document.turns or ()
-    return turns[turn].text if turn < len(turns) else None

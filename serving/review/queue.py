@@ -13,9 +13,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 
 from serving.people.access import Viewer
 from serving.review.queue_view import Facet, QueueView
+from serving.review.teaching import count_judged
 from serving.review.waiting import VERDICTS_DIFFER, WRITE_BACK_REFUSED
 from serving.store import now
-from serving.tables import DealRow, LossRow, ReviewCauseRow, ReviewRow, VerdictRow
+from serving.tables import DealRow, ReviewCauseRow, ReviewRow, VerdictRow
 
 PAGE_SIZE = 50
 _PER_ROUND = 5
@@ -175,16 +176,9 @@ def _teaching(session: Session) -> ColumnElement[Any]:
     What is known of a reason grows as the root of its verdicts, as a standard error shrinks. The deals of a reason come in
     rounds of five, so that the rarest one does not fill the page.
     """
-    weights = {reason: 1 / math.sqrt(1 + count) for reason, count in _count_verdicts(session).items()}
+    weights = {reason: 1 / math.sqrt(1 + count) for reason, count in count_judged(session).items()}
     weight = case(weights, value=ReviewRow.primary_reason, else_=1.0) if weights else literal(1.0)
     place = func.row_number().over(
         partition_by=ReviewRow.primary_reason, order_by=(ReviewRow.uncertainty.desc(), ReviewRow.id)
     )
     return ReviewRow.uncertainty * weight - type_coerce(place - 1, Integer) // _PER_ROUND
-
-
-def _count_verdicts(session: Session) -> dict[str, int]:
-    """Gives how many verdicts hold for each primary reason."""
-    query = select(LossRow.primary_reason, func.count()).join(VerdictRow, VerdictRow.id == LossRow.verdict_id)
-    rows = session.execute(query.where(VerdictRow.kind != "cannot_tell").group_by(LossRow.primary_reason))
-    return dict(rows.all())

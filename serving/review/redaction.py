@@ -129,7 +129,7 @@ class RedactedDeal:
         self._texts = {
             (document.id, turn): self._redactor.redact(text)
             for document in deal.documents
-            for turn, text in texts_of(document)
+            for turn, text in document.numbered_texts
         }
         self.deal = self._redact(deal)
 
@@ -156,14 +156,6 @@ class RedactedDeal:
 
     def _line(self, line: str | None) -> str | None:
         return None if line is None else self._redactor.redact(line).text
-
-
-def texts_of(document: Document) -> Iterator[tuple[int | None, str]]:
-    """Gives the text of a document, or that of each of its turns with the turn's index."""
-    if document.turns is None:
-        yield None, document.text or ""
-    else:
-        yield from enumerate(turn.text for turn in document.turns)
 
 
 def _without_overlap(swaps: Sequence[Swap]) -> Iterator[Swap]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from lossnlp.assessment import Assessment
@@ -17,7 +17,7 @@ from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
 from serving.review.waiting import VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
-from serving.store import get_assessment, now
+from serving.store import get_assessment, is_newest, now
 from serving.tables import AssessmentRow, DealRow, PersonRow, ReviewRow, VerdictRow
 from serving.writeback import plan_values
 
@@ -41,6 +41,33 @@ class Said:
     comment: str | None = None
     shown: dict[str, Any] | None = None
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReading:
+    """How a deal reads with what a person said of its words.
+
+    Args:
+        verdict: The one that holds, or None.
+        reading: The assessment as it reads with it; as the model gave it where there is none.
+        assessed_at: When the model read the deal.
+    """
+
+    verdict: VerdictRow | None
+    reading: Assessment
+    assessed_at: datetime
+
+    @property
+    def verdict_id(self) -> int | None:
+        """The id of the verdict that holds."""
+        return self.verdict.id if self.verdict else None
+
+    @property
+    def planned(self) -> Fields:
+        """The CRM values to write: none where nobody can tell, the model's accepted ones where there is no verdict."""
+        if self.verdict is not None and self.verdict.kind == "cannot_tell":
+            return {}
+        return plan_values(self.reading, assessed_at=self.assessed_at, is_confirmed=self.verdict is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +155,12 @@ class Bench:
 
     def _follow(self, session: Session, row: AssessmentRow, assessment: Assessment, *, verdict: VerdictRow) -> None:
         """Makes reports and the CRM say what holds now."""
-        held = find_held_on_content(session, row)
-        reading = reading_with(assessment, held, self.taxonomy)
-        record_loss(session, row, reading, verdict_id=held.id if held else None)
+        held = read_held(session, row, assessment, self.taxonomy)
+        record_loss(session, row, held.reading, verdict_id=held.verdict_id)
         if self.crm is None:
             return
         outbox.stop_due(session, row.deal_id, crm=self.crm, at=self.clock())
-        planned = plan_held(reading, held, assessed_at=row.created_at)
+        planned = held.planned
         if planned or outbox.has_write_back(session, row.deal_id, crm=self.crm):
             outbox.add_write_back(session, row, crm=self.crm, planned=planned, verdict=verdict)
 
@@ -145,10 +171,9 @@ class Bench:
             return
         held = find_all_held(session, row.id)
         review.claimed_by_id = review.claimed_until_at = None
-        people = {verdict.person_id for verdict in held}
         if len(held) == review.wanted == 2 and not _is_agreed(*held):
             add_cause(session, row, VERDICTS_DIFFER, at=self.clock())
-        elif len(people) >= review.wanted:
+        elif len(held) >= review.wanted:
             review.state, review.judged_at = "judged", self.clock()
         else:
             review.state, review.judged_at = "waiting", None
@@ -195,17 +220,17 @@ def _has_words_of(row: AssessmentRow) -> ColumnElement[bool]:
     return or_(AssessmentRow.words_sha256 == row.words_sha256, AssessmentRow.content_sha256 == row.content_sha256)
 
 
-def plan_held(reading: Assessment, held: VerdictRow | None, *, assessed_at: datetime) -> Fields:
-    """Gives the CRM values to write under a verdict: none where nobody can tell, the model's accepted ones where there is no verdict.
+def read_held(session: Session, row: AssessmentRow, assessment: Assessment, taxonomy: Taxonomy) -> HeldReading:
+    """Gives how a deal reads now.
 
     Args:
-        reading: The assessment as it reads with the verdict.
-        held: The verdict that holds, or None.
-        assessed_at: When the model read the deal.
+        session: An open unit of work.
+        row: An assessment of the deal.
+        assessment: What is stored in it.
+        taxonomy: The labels there are.
     """
-    if held is not None and held.kind == "cannot_tell":
-        return {}
-    return plan_values(reading, assessed_at=assessed_at, is_confirmed=held is not None)
+    verdict = find_held_on_content(session, row)
+    return HeldReading(verdict, reading_with(assessment, verdict, taxonomy), row.created_at)
 
 
 def reading_with(assessment: Assessment, held: VerdictRow | None, taxonomy: Taxonomy) -> Assessment:
@@ -252,6 +277,5 @@ def _require_newest_words(session: Session, row: AssessmentRow) -> AssessmentRow
 
 def _require_newest(session: Session, row: AssessmentRow) -> None:
     """Passes for the newest assessment of its deal: an older one is not what would be written."""
-    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
-    if session.scalar(newest) != row.created_at:
+    if not is_newest(session, row):
         raise VerdictError("The deal has been assessed anew since; open it again and judge that.")

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from serving import auth, store
 from serving.app import create_app, require_start
 from serving.errors import ConfigurationError
+from serving.secret_values import digest_secret
 from serving.settings import Settings
 from serving.store import Database
 
@@ -18,7 +19,7 @@ from serving.store import Database
 def add_key(settings: Settings) -> str:
     key = auth.new_key()
     with Database(settings.database_url).writing() as session:
-        store.add_key(session, name="test", key_sha256=auth.key_digest(key))
+        store.add_key(session, name="test", key_sha256=digest_secret(key))
         session.commit()
     return key
 
@@ -29,7 +30,7 @@ def test_keys_are_long_and_differ() -> None:
 
 
 def test_only_exact_key_is_known() -> None:
-    digests = [auth.key_digest("one"), auth.key_digest("two")]
+    digests = [digest_secret("one"), digest_secret("two")]
     assert auth.is_known("one", digests)
     assert auth.is_known("two", digests)
     assert not auth.is_known("One", digests)

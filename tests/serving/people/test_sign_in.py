@@ -10,9 +10,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from serving.people.access import COOKIE, FORM_HEADER, token_digest
+from serving.people.access import COOKIE, FORM_HEADER
 from serving.people.accounts import disable_person, get_person, set_password
 from serving.people.forms import local_path
+from serving.secret_values import digest_secret
 from serving.store import Database, now
 from serving.tables import SessionRow
 
@@ -55,7 +56,7 @@ def test_development_cookie_travels_without_https(
 def test_cookie_itself_is_stored_nowhere(sign_in: SignIn, add: Add, people_database: Database) -> None:
     add()
     token = sign_in().cookies[COOKIE]
-    assert [row.token_sha256 for row in sessions(people_database)] == [token_digest(token)]
+    assert [row.token_sha256 for row in sessions(people_database)] == [digest_secret(token)]
     assert len(token) >= 43
 
 
@@ -123,7 +124,7 @@ def test_second_sign_in_ends_first_session(sign_in: SignIn, add: Add, people_dat
     first = sign_in().cookies[COOKIE]
     second = sign_in().cookies[COOKIE]
     assert first != second
-    assert [row.token_sha256 for row in sessions(people_database)] == [token_digest(second)]
+    assert [row.token_sha256 for row in sessions(people_database)] == [digest_secret(second)]
 
 
 def test_idle_session_ends(sign_in: SignIn, add: Add, people_database: Database) -> None:

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.app import create_app
 from serving.intake import Assessor
-from serving.people.access import COOKIE, Viewer, token_digest
+from serving.people.access import COOKIE, Viewer
 from serving.reports import loss_pages
 from serving.reports.cuts import parse_cut
 from serving.reports.report import Report
+from serving.secret_values import digest_secret
 from serving.settings import Settings
 from serving.store import Database, now
 from serving.tables import PersonRow, SessionRow
@@ -85,7 +86,7 @@ def browse(loss_app: FastAPI, database: Database) -> Browse:
             expires_at = now() + timedelta(hours=1)
             session.add(
                 SessionRow(
-                    token_sha256=token_digest(cookie),
+                    token_sha256=digest_secret(cookie),
                     person_id=person.id,
                     form_token=cookie,
                     created_at=now(),

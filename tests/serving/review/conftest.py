@@ -18,9 +18,10 @@ from lossnlp.deal import Deal
 from serving.app import create_app
 from serving.intake import Assessor, Intake
 from serving.metrics import Metrics
-from serving.people.access import COOKIE, FORM_HEADER, token_digest
+from serving.people.access import COOKIE, FORM_HEADER
 from serving.review.verdict import VerdictKind, VerdictLabels
 from serving.review.verdicts import Bench, Said
+from serving.secret_values import digest_secret
 from serving.settings import Settings
 from serving.store import Database, now
 from serving.tables import PersonRow, ReviewCauseRow, ReviewRow, SessionRow, VerdictRow
@@ -66,7 +67,7 @@ def signed_in(desk_app: FastAPI, database: Database) -> SignIn:
         with database.writing() as session:
             session.add(
                 SessionRow(
-                    token_sha256=token_digest(cookie),
+                    token_sha256=digest_secret(cookie),
                     person_id=person.id,
                     form_token=form_token,
                     created_at=now(),
