@@ -1,9 +1,10 @@
-"""How fast doors answer while the classifier is busy, beside `GET /healthz` at the same rate in the same run; what got lost or doubled.
+"""How fast doors answer while the classifier is busy, beside `GET /healthz` in the same run; what got lost or doubled.
 
-The real app answers on a port of its own process, over an inbox with a past and with its log on, while two threads of that process
-assess notes with the shipped classifier without rest. Calls leave on a fixed schedule whatever the answers do, and each latency counts
-from the moment its call was due, so that a stall is not hidden by the calls it held up. Every tenth call at a door is sent a second time,
-as CRMs do. At the end the process is killed: what it has answered has to stand in the inbox. Prints JSON.
+The doors are called in turn, the peer as often as each of them. The real app answers on a port of its own process, over an inbox with a
+past and with its log on, while two threads of that process assess notes with the shipped classifier without rest. Calls leave on a fixed
+schedule whatever the answers do, and each latency counts from the moment its call was due, so that a stall is not hidden by the calls it
+held up. Every tenth call at a door is sent a second time, as CRMs do. At the end the process is killed: what it has answered has to stand
+in the inbox. Prints JSON.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def main() -> None:
     """Measures and prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long calls are sent")
-    parser.add_argument("--rate", type=float, default=50.0, help="calls a second, to each of the doors and the peer")
+    parser.add_argument("--rate", type=float, default=50.0, help="calls a second at the doors together")
     chosen = parser.parse_args()
     os.environ["LOSSNLP_DOOR_DEALS_SECRET"] = SECRET
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +106,8 @@ def _measure(settings: Settings, *, seconds: float, rate: float) -> dict[str, ob
         url, limits = f"http://127.0.0.1:{listener.getsockname()[1]}", httpx2.Limits(max_connections=None)
         with httpx2.Client(base_url=url, timeout=30.0, limits=limits) as client:
             _await_start(client)
-            calls = _send_all(client, count=round(seconds * rate), rate=rate)
+            each = rate / len(_DOORS)
+            calls = _send_all(client, count=round(seconds * each), rate=each)
     finally:
         service.kill()
         service.join()
@@ -150,7 +152,13 @@ def _await_start(client: httpx2.Client) -> None:
 
 
 def _send_all(client: httpx2.Client, *, count: int, rate: float) -> dict[str, list[Call]]:
-    """Gives the calls at each address, which are called in turn at the same rate."""
+    """Gives the calls at each address.
+
+    Args:
+        client: Open towards the service.
+        count: Calls at each address.
+        rate: Calls a second at each address.
+    """
     futures: dict[str, list[Future[Call]]] = {name: [] for name in _SENDERS}
     with ExitStack() as stack:
         # One pool each: calls at one address that wait must not keep those at another from leaving.
@@ -188,7 +196,8 @@ def _ask_health(client: httpx2.Client, _number: int) -> httpx2.Response:
     return client.get("/healthz")
 
 
-_SENDERS: dict[str, Send] = {"deals": _tell_deals, "flow": _tell_flow, "healthz": _ask_health}
+_DOORS: dict[str, Send] = {"deals": _tell_deals, "flow": _tell_flow}
+_SENDERS: dict[str, Send] = _DOORS | {"healthz": _ask_health}
 
 
 def _figures(calls: dict[str, list[Call]]) -> dict[str, object]:
@@ -208,7 +217,7 @@ def _compare(settings: Settings, calls: dict[str, list[Call]]) -> dict[str, obje
     with database.reading() as session:
         rows = Counter(row.deal_id for row in inbox.find_events(session, states=["due"]))
     database.close()
-    answered = {f"{name}-{call.number}" for name in ("deals", "flow") for call in calls[name] if call.status == 200}
+    answered = {f"{name}-{call.number}" for name in _DOORS for call in calls[name] if call.status == 200}
     return {
         "answered_events": len(answered),
         "lost_events": sum(deal_id not in rows for deal_id in answered),

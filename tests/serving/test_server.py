@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,3 +59,10 @@ def test_service_goes_on_after_refusal(served: httpx2.Client) -> None:
 def test_taken_port_is_one_message() -> None:
     with open_port("127.0.0.1", 0) as listener, pytest.raises(ConfigurationError, match="--port"):
         open_port("127.0.0.1", listener.getsockname()[1])
+
+
+def test_accepted_connection_sends_small_packets_at_once() -> None:
+    with open_port("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
