@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check learning-curve label-errors bench clean
+.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check learning-curve label-errors screenshots bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ run: $(VENV)/.serve  ## start the service with the demo CRM, assess its lost dea
 	@$(BIN)/lossnlp-serve demo $(DEMO)
 
 test: $(VENV)/.dev check  ## lint, types, house rules and tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(VENV)/.dev  ## format, lint, types, imports
 	$(BIN)/ruff format --check .
@@ -60,9 +60,13 @@ learning-curve: $(VENV)/.dev  ## replay a labelling history: what teaches most, 
 label-errors: $(VENV)/.dev  ## list labels that are likely wrong; VERDICTS="--verdicts file" to look through your own too
 	$(BIN)/python -m training.label_errors $(VERDICTS)
 
+screenshots: $(VENV)/.dev  ## picture the pages for docs/images, in Chromium
+	$(BIN)/python -m docs.screenshots
+
 bench: $(VENV)/.dev  ## measure speed and memory against named peers
 	$(BIN)/python benchmarks/note_latency.py
 	$(BIN)/python -m benchmarks.door_latency
+	$(BIN)/python -m benchmarks.page_latency
 
 clean:  ## remove what the other commands made, but not var/ with the service's data
 	rm -rf $(VENV) runs build dist *.egg-info mlruns mlflow.db

@@ -45,7 +45,8 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
         app.state.intake = open_intake(settings, assessor or load_assessor(settings), database, metrics)
-        open_winbacks(app.state.intake.assessor.taxonomy)  # a windows file that cannot be used ends here
+        taxonomy, year = app.state.intake.assessor.taxonomy, settings.fiscal_year_starts
+        app.state.winbacks = open_winbacks(taxonomy, fiscal_year_starts=year)
         yield
         doors.database.close()
         database.close()

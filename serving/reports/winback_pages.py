@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -18,7 +17,7 @@ from serving.people.access import SignedIn, Viewer, sees_loss
 from serving.problems import ProblemError
 from serving.rendering import render_page
 from serving.reports.winback_exports import write_calendar, write_csv
-from serving.reports.winbacks import Wanted, WinbackList, open_winbacks
+from serving.reports.winbacks import Wanted, WinbackList
 from serving.store import Database, now
 from serving.tables import LossRow
 
@@ -49,6 +48,11 @@ class _Asked:
     page: int = 1
 
     @property
+    def due(self) -> str:
+        """The time that the list is for, as it was given; empty, which is all, where that could not be read."""
+        return "" if "due" in self.faults else self.values["due"]
+
+    @property
     def query(self) -> str:
         """The filters as the query of an address; empty without any."""
         given = {name: value for name, value in self.values.items() if value and name not in self.faults}
@@ -58,16 +62,18 @@ class _Asked:
 @router.get("/winbacks")
 def show_winbacks(request: Request, viewer: SignedIn) -> Response:
     """Shows the list, a page at a time; a filter that cannot be read is told at its field and left out."""
-    winbacks, taxonomy, today = _open_list(request), _taxonomy(request), now().date()
+    winbacks, taxonomy, today = _list_of(request), _taxonomy(request), now().date()
     asked, visible = _read_filters(request, taxonomy, today), sees_loss(viewer)
     database: Database = request.app.state.database
     with database.reading() as session:
-        total = winbacks.count(session, asked.wanted, visible=visible)
+        times = [_due_in(asked.wanted, due, today) for due in _DUE]
+        counts = dict(zip(_DUE, winbacks.count_each(session, times, visible=visible), strict=True))
+        total = counts[asked.due]
         page = slice(_PAGE * (asked.page - 1), _PAGE * asked.page)
         values = {
             "total": total,
             "entries": list(winbacks.find(session, asked.wanted, visible=visible, page=page)),
-            "due": list(_due_choices(session, winbacks, asked, viewer, today)),
+            "due": [{"value": due, "label": label, "count": counts[due]} for due, label in _DUE.items()],
             "teams": _find_teams(session, viewer),
             "pages": max(1, -(-total // _PAGE)),
         }
@@ -80,7 +86,7 @@ def show_winbacks(request: Request, viewer: SignedIn) -> Response:
 @router.get("/winbacks.csv")
 def download_csv(request: Request, viewer: SignedIn) -> Response:
     """Gives all of the list as CSV."""
-    winbacks, asked = _open_list(request), _read_for_download(request)
+    winbacks, asked = _list_of(request), _read_for_download(request)
     database: Database = request.app.state.database
     with database.reading() as session:
         lines = "".join(write_csv(winbacks.find(session, asked.wanted, visible=sees_loss(viewer))))
@@ -92,7 +98,7 @@ def download_csv(request: Request, viewer: SignedIn) -> Response:
 @router.get("/winbacks.ics")
 def download_calendar(request: Request, viewer: SignedIn) -> Response:
     """Gives the list as a calendar, the soonest 1,000."""
-    winbacks, asked = _open_list(request), _read_for_download(request)
+    winbacks, asked = _list_of(request), _read_for_download(request)
     database: Database = request.app.state.database
     with database.reading() as session:
         found = winbacks.find(session, asked.wanted, visible=sees_loss(viewer), page=slice(0, MOST_EVENTS))
@@ -101,9 +107,9 @@ def download_calendar(request: Request, viewer: SignedIn) -> Response:
     return Response(calendar, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
-def _open_list(request: Request) -> WinbackList:
-    year = request.app.state.settings.fiscal_year_starts
-    return open_winbacks(_taxonomy(request), fiscal_year_starts=year)
+def _list_of(request: Request) -> WinbackList:
+    winbacks: WinbackList = request.app.state.winbacks
+    return winbacks
 
 
 def _taxonomy(request: Request) -> Taxonomy:
@@ -140,15 +146,6 @@ def _due_in(wanted: Wanted, due: str, today: date) -> Wanted:
     if due in _DUE and due:
         return replace(wanted, due_from=today, due_until=today + timedelta(days=int(due)))
     return replace(wanted, due_from=None, due_until=None)
-
-
-def _due_choices(
-    session: Session, winbacks: WinbackList, asked: _Asked, viewer: Viewer, today: date
-) -> Iterator[dict[str, Any]]:
-    """Gives the times that can be chosen, each with how many deals it holds."""
-    for due, label in _DUE.items():
-        count = winbacks.count(session, _due_in(asked.wanted, due, today), visible=sees_loss(viewer))
-        yield {"value": due, "label": label, "count": count}
 
 
 def _find_teams(session: Session, viewer: Viewer) -> list[str]:

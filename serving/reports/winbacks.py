@@ -7,14 +7,14 @@ window is one ordered query over an index, and the list is their merge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from heapq import merge
 from itertools import islice
 
-from sqlalchemy import ColumnElement, and_, delete, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, delete, exists, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from lossnlp.taxonomy import NOT_A_LOSS, Taxonomy
@@ -68,16 +68,25 @@ class WinbackList:
     maker: EntryMaker
 
     def count(self, session: Session, wanted: Wanted = ALL, *, visible: ColumnElement[bool] | None = None) -> int:
-        """Gives how many deals are on the list.
+        """Gives how many deals are on the list; see `count_each`."""
+        return self.count_each(session, [wanted], visible=visible)[0]
+
+    def count_each(
+        self, session: Session, choices: Sequence[Wanted], *, visible: ColumnElement[bool] | None = None
+    ) -> list[int]:
+        """Gives how many deals of the list each of several choices holds, in one pass over the losses.
 
         Args:
             session: An open session.
-            wanted: What is counted.
+            choices: What is counted, one or more.
             visible: What the viewer may see, as `sees_loss` gives it; None is all.
         """
-        due = or_(false(), *(stream.condition for stream in _streams(self.maker.windows, wanted)))
-        query = select(func.count()).select_from(LossRow).where(due, *_conditions(wanted, visible))
-        return session.scalar(query) or 0
+        columns = [func.count(case((and_(self.is_due(wanted), *_narrowed(wanted)), 1))) for wanted in choices]
+        return list(session.execute(select(*columns).where(*_listed(visible))).one())
+
+    def is_due(self, wanted: Wanted) -> ColumnElement[bool]:
+        """Gives the condition on losses that their day to call is wanted."""
+        return or_(false(), *(stream.condition for stream in _streams(self.maker.windows, wanted)))
 
     def find(
         self,
@@ -98,7 +107,7 @@ class WinbackList:
         page = page or slice(None)
         queries = (
             select(LossRow)
-            .where(stream.condition, *_conditions(wanted, visible))
+            .where(stream.condition, *_listed(visible), *_narrowed(wanted))
             .order_by(stream.order, LossRow.deal_id)
             .limit(page.stop)
             .execution_options(yield_per=_CHUNK)
@@ -142,11 +151,16 @@ def _streams(windows: Windows, wanted: Wanted) -> Iterator[_Stream]:
         yield _Stream(LossRow.lost_on, and_(LossRow.revisit_on.is_(None), has_reason, *lost))
 
 
-def _conditions(wanted: Wanted, visible: ColumnElement[bool] | None) -> Iterator[ColumnElement[bool]]:
+def _listed(visible: ColumnElement[bool] | None) -> Iterator[ColumnElement[bool]]:
+    """Gives what holds for every deal of the list that the viewer may see."""
     yield LossRow.winback.in_(("open", "unclear"))
     yield LossRow.primary_reason != NOT_A_LOSS
     yield ~exists().where(ReopenedRow.deal_id == LossRow.deal_id)
     yield true() if visible is None else visible
+
+
+def _narrowed(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    """Gives what holds beside the day to call."""
     if wanted.team is not None:
         yield LossRow.team == wanted.team
     if wanted.reason is not None:
@@ -178,7 +192,7 @@ def drop_reopened(
     """
     until = Wanted(due_until=clock().date() + timedelta(days=_LOOK_AHEAD_DAYS))
     with database.reading() as session:
-        listed = _find_listed_ids(session, crm.name, winbacks.maker.windows, until)
+        listed = _find_listed_ids(session, crm.name, winbacks, until)
         reopened = list(session.scalars(select(ReopenedRow.deal_id).where(_is_known(ReopenedRow.deal_id, crm.name))))
     lost = _fetch_lost(crm, [*listed, *reopened])
     gone, back = [one for one in listed if one not in lost], [one for one in reopened if one in lost]
@@ -191,9 +205,9 @@ def drop_reopened(
     return len(gone), len(back)
 
 
-def _find_listed_ids(session: Session, crm: str, windows: Windows, wanted: Wanted) -> list[str]:
-    due = or_(false(), *(stream.condition for stream in _streams(windows, wanted)))
-    query = select(LossRow.deal_id).where(due, *_conditions(wanted, None), _is_known(LossRow.deal_id, crm))
+def _find_listed_ids(session: Session, crm: str, winbacks: WinbackList, wanted: Wanted) -> list[str]:
+    due = winbacks.is_due(wanted)
+    query = select(LossRow.deal_id).where(due, *_listed(None), *_narrowed(wanted), _is_known(LossRow.deal_id, crm))
     return list(session.scalars(query))
 
 

@@ -26,7 +26,11 @@ class LossRow(Table):
     """
 
     __tablename__ = "losses"
-    __table_args__ = (Index("ix_losses_counted", *_COUNTED), Index(None, "lost_on", "team"))
+    __table_args__ = (
+        Index("ix_losses_counted", *_COUNTED),
+        Index(None, "lost_on", "team"),
+        Index(None, "revisit_on", "lost_on"),
+    )
 
     deal_id: Mapped[str] = mapped_column(ForeignKey("deals.id"), primary_key=True)
     assessment_id: Mapped[str] = mapped_column(ForeignKey("assessments.id"))
