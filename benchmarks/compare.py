@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from lossnlp.assessment import Assessment
@@ -68,13 +70,39 @@ def _textcat() -> Callable[[Deal], Assessment]:
     return _peer(TextCat(_learned()))
 
 
+def _setfit() -> Callable[[Deal], Assessment]:
+    from benchmarks.peers.setfit import SetFit
+
+    return _peer(SetFit(_learned(), TrainConfig().encoder))
+
+
+def _local_llm() -> Callable[[Deal], Assessment]:
+    from benchmarks.peers.local_llm import LocalLlm
+
+    return _peer(LocalLlm(Path(os.environ[LLM_VARIABLE])))
+
+
+LLM_VARIABLE = "LOSSNLP_LLM"
 PEERS: dict[str, Callable[[], Callable[[Deal], Assessment]]] = {
     "lossnlp": _lossnlp,
     "keyword rules": _keywords,
     "TF-IDF and rules": _tfidf,
     "label-description similarity": _similarity,
     "spaCy textcat": _textcat,
+    "SetFit, 32 deals a reason": _setfit,
+    "small local LLM": _local_llm,
 }
+
+
+def missing_peers() -> dict[str, str]:
+    """Gives the peers that cannot be measured here, with what each needs."""
+    needs = {
+        "SetFit, 32 deals a reason": None if find_spec("setfit") else "pip install setfit",
+        "small local LLM": None
+        if find_spec("llama_cpp") and os.environ.get(LLM_VARIABLE)
+        else f"pip install llama-cpp-python, and {LLM_VARIABLE} with the path of a GGUF file",
+    }
+    return {name: need for name, need in needs.items() if need}
 
 
 def _learned() -> list[LabelledDeal]:
@@ -121,10 +149,15 @@ def main() -> None:
         return
     columns = (*FIGURES, "deals_per_s", "peak_memory_mb")
     print("| peer | " + " | ".join(columns) + " |\n| --- |" + " --- |" * len(columns))
+    missing = missing_peers()
     for name in PEERS:
+        if name in missing:
+            continue
         found = _in_own_process(name, asked.gold)
         cells = [f"{found[column]:.3f}" if column in FIGURES else f"{found[column]:.0f}" for column in columns]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    for name, need in missing.items():
+        print(f"\nnot measured: {name} (needs {need})")
 
 
 if __name__ == "__main__":
