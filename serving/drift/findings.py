@@ -88,7 +88,12 @@ class Finding:
 
 
 def compare_samples(
-    newest: Sample, reference: Sample, *, level: float, known: frozenset[str] = frozenset()
+    newest: Sample,
+    reference: Sample,
+    *,
+    level: float,
+    known: frozenset[str] = frozenset(),
+    features: Sequence[Feature] = FEATURES,
 ) -> tuple[Finding, ...]:
     """Gives one finding for each feature, in their order.
 
@@ -97,8 +102,9 @@ def compare_samples(
         reference: Those before.
         level: The largest p that counts as a change.
         known: Features that were in alarm at the look before.
+        features: What is compared.
     """
-    return tuple(_compare(feature, newest, reference, level=level, known=known) for feature in FEATURES)
+    return tuple(_compare(feature, newest, reference, level=level, known=known) for feature in features)
 
 
 def _compare(feature: Feature, newest: Sample, reference: Sample, *, level: float, known: frozenset[str]) -> Finding:

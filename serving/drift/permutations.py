@@ -4,7 +4,7 @@ No test assumes how values are spread: if nothing has changed, every way to deal
 as the one that is seen, and p is the share of ways that lie as far apart or further. Shuffling stops as soon as it is plain that p
 is not small; p stays exact with that.
 
-Source: Besag and Clifford, Sequential Monte Carlo p-values, Biometrika 78 (1991); the largest standardised difference over all
+Source: Besag and Clifford, Sequential Monte Carlo p-values, Biometrika 78 (1991); the largest difference over all
 values as one test: Westfall and Young, Resampling-Based Multiple Testing (1993), section 2.
 """
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.object_]
+Counts = npt.NDArray[np.int64]
 Draw = Callable[[np.random.Generator, int], Floats]  # so many distances of shuffled samples
 
 _SEED = 20_260_201
@@ -72,8 +73,8 @@ def compare_labels(newest: Labels, reference: Labels, *, level: float) -> float:
     pairs = pairs[pairs.sum(axis=1) > 0]
     whole, n = pairs.sum(axis=1), len(newest)
 
-    def distances(drawn: npt.NDArray[np.int64]) -> Floats:
-        far: Floats = np.abs(residuals(drawn, whole, n=n)).max(axis=1)
+    def distances(drawn: Counts) -> Floats:
+        far: Floats = _deviances(drawn, whole, n=n).max(axis=1)
         return far
 
     observed = float(distances(pairs[:, 0][None, :])[0])
@@ -91,7 +92,31 @@ def count_labels(newest: Labels, reference: Labels) -> dict[str, tuple[int, int]
     return {label: (int((newest == label).sum()), int((reference == label).sum())) for label in found}
 
 
-def residuals(drawn: npt.NDArray[np.int64], whole: npt.NDArray[np.int64], *, n: int) -> Floats:
+def _deviances(drawn: Counts, whole: Counts, *, n: int) -> Floats:
+    """Gives how unlikely counts in the newest sample are, each label beside all others; unlike residuals also for rare labels.
+
+    Args:
+        drawn: Deals of the newest sample by label; shape (samples, labels).
+        whole: Deals of both samples by label; shape (labels,).
+        n: Deals of the newest sample.
+
+    Returns:
+        Shape (samples, labels).
+
+    Source: McCullagh and Nelder, Generalized Linear Models, 2nd ed. (1989), section 4.4.3.
+    """
+    expected = n * whole / whole.sum()
+    counts = drawn.astype(np.float64)
+    far: Floats = _times_log(counts, expected) + _times_log(n - counts, n - expected)
+    return far
+
+
+def _times_log(counts: Floats, expected: Floats) -> Floats:
+    parts: Floats = counts * np.log(np.maximum(counts, _TINY) / np.maximum(expected, _TINY))
+    return parts
+
+
+def residuals(drawn: Counts, whole: Counts, *, n: int) -> Floats:
     """Gives how far counts in the newest sample are from what is expected, in standard deviations.
 
     Args:

@@ -109,7 +109,7 @@ def _deals() -> Select[Any]:
         VerdictRow.assessment_id == LossRow.assessment_id,
         VerdictRow.kind.in_(JUDGEMENTS),
     )
-    query: Select[Any] = select(
+    columns = (
         LossRow.assessment_id,
         LossRow.model_version,
         LossRow.read_reason,
@@ -125,7 +125,7 @@ def _deals() -> Select[Any]:
         DealFiguresRow.language,
         DealFiguresRow.sketch,
     )
-    query = query.join(AssessmentRow, AssessmentRow.id == LossRow.assessment_id)
+    query: Select[Any] = select(*columns).join(AssessmentRow, AssessmentRow.id == LossRow.assessment_id)
     query = query.outerjoin(VerdictRow, judged)
     return query.outerjoin(DealFiguresRow, DealFiguresRow.assessment_id == LossRow.assessment_id)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from serving.drift.features import FEATURES, Sample
+from serving.drift.features import FEATURE_BY_NAME, FEATURES, Feature, Sample
 from serving.drift.figures import BUCKETS
 from serving.drift.findings import Finding, compare_samples
 
@@ -43,9 +43,10 @@ def draw_week(random: np.random.Generator, deals: int, change: Change | None = N
     return columns
 
 
-def look(weeks: list[Columns], *, level: float) -> tuple[Finding, ...]:
+def look(weeks: list[Columns], *, level: float, features: Sequence[Feature] = FEATURES) -> tuple[Finding, ...]:
     """Gives what is found when the last four of these weeks are compared with those before."""
-    return compare_samples(_join(weeks[-NEWEST_WEEKS:]), _join(weeks[:-NEWEST_WEEKS]), level=level)
+    newest, reference = _join(weeks[-NEWEST_WEEKS:]), _join(weeks[:-NEWEST_WEEKS])
+    return compare_samples(newest, reference, level=level, features=features)
 
 
 def count_alarm_weeks(seed: int, *, deals: int, level: float) -> int:
@@ -63,7 +64,8 @@ def weeks_to_alarm(seed: int, change: Change, *, deals: int, level: float, featu
     weeks = [draw_week(random, deals) for _ in range(NEWEST_WEEKS + REFERENCE_WEEKS)]
     for passed in range(1, most + 1):
         weeks = [*weeks[1:], draw_week(random, deals, change)]
-        if any(finding.is_alarm and finding.feature == feature for finding in look(weeks, level=level)):
+        (found,) = look(weeks, level=level, features=[FEATURE_BY_NAME[feature]])
+        if found.is_alarm:
             return passed
     return most + 1
 
