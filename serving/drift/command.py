@@ -39,7 +39,7 @@ def _show(look: Look, drift: DriftSettings) -> None:
     (newest_on, last_on), (reference_on, _) = look.spans.newest, look.spans.reference
     typer.echo(f"Deals lost {newest_on} to {last_on} beside those from {reference_on} on.", err=True)
     typer.echo(
-        f"While nothing changes, at most {drift.false_alarms:g} alarms a year are expected. "
+        f"While nothing changes, the expected number of alarms in a year is at most {drift.false_alarms:g}. "
         f"{look.sampled} deals were drawn for the queue.",
         err=True,
     )

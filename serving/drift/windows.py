@@ -109,7 +109,7 @@ def _deals() -> Select[Any]:
         VerdictRow.assessment_id == LossRow.assessment_id,
         VerdictRow.kind.in_(JUDGEMENTS),
     )
-    columns = (
+    columns: tuple[Any, ...] = (
         LossRow.assessment_id,
         LossRow.model_version,
         LossRow.read_reason,

@@ -72,7 +72,7 @@ def test_noise_needs_many_pieces() -> None:
         (["They were with us until the budget was gone."], "en"),
         (["Wir haben verloren, weil der Preis zu hoch war."], "de"),
         (["On a perdu parce que le prix est trop eleve pour nous."], "fr"),
-        (["Решили остаться с текущим поставщиком"], "other_script"),
+        (["Предложение было слишком дорогим"], "other_script"),
         (["Budget Rostera 2026"], "unclear"),
         (["Lost on price.", "They said that it was too much.", "Das ist nicht gut."], "en"),
     ],
