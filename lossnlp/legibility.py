@@ -25,6 +25,7 @@ _NAME_PARTS = frozenset(
     | {"la", "las", "le", "les", "los", "van", "von", "zu"}
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_ENGLISH, _UNCLEAR, _OTHER_SCRIPT = "en", "unclear", "other_script"
 
 
 def find_obstacle(segments: Sequence[Segment], pieces: NDArray[np.int64]) -> str | None:
@@ -54,24 +55,49 @@ def _obstacle_of(texts: Sequence[str], n_pieces: int) -> str | None:
     words = [word for text in texts for word in text.split()]
     if sum(len(word) for word in words if len(word) > MAX_WORD_CHARS) >= 0.3 * len(letters):
         return "no_words"
-    if sum(ord(char) >= _LATIN_END for char in letters) > 0.3 * len(letters):
+    if _is_other_script(letters):
         return "foreign_script"
     if n_pieces > MAX_PIECES_PER_WORD * len(words) + 4 or _is_other_language(texts):
         return "foreign_language"
     return None
 
 
+def find_language(texts: Sequence[str]) -> str:
+    """Gives the language of texts: an ISO 639-1 code, `other_script`, or `unclear` where no function words tell.
+
+    Of the languages whose function words are known the one with most of them in the texts; English where it has as many.
+    """
+    if _is_other_script([char for text in texts for char in text if char.isalpha()]):
+        return _OTHER_SCRIPT
+    english, others = _count_function_words(texts)
+    language = max(others, key=others.__getitem__)
+    if others[language] >= 2 and others[language] > english:
+        return language
+    return _ENGLISH if english else _UNCLEAR
+
+
+def _is_other_script(letters: Sequence[str]) -> bool:
+    return sum(ord(char) >= _LATIN_END for char in letters) > 0.3 * len(letters)
+
+
 def _is_other_language(texts: Sequence[str]) -> bool:
     """Says whether more function words of one other language than of English stand in the texts."""
+    english, others = _count_function_words(texts)
+    most = max(others.values())
+    return most >= 2 and most > english
+
+
+def _count_function_words(texts: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """Gives how many function words of English stand in the texts, and of each other language."""
     english, others = _function_words()
     words = [word.casefold() for text in texts for word in _WORD.findall(text)]
-    most = max(sum(word in known for word in words) for known in others)
-    return most >= 2 and most > sum(word in english for word in words)
+    counts = {language: sum(word in known for word in words) for language, known in others.items()}
+    return sum(word in english for word in words), counts
 
 
 @cache
-def _function_words() -> tuple[frozenset[str], tuple[frozenset[str], ...]]:
+def _function_words() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
     """Gives the function words of English, and of each other language those that are no English words or parts of names."""
     english = frozenset(STOP_WORDS)
     listed = yaml.safe_load(resources.files("lossnlp").joinpath("function_words.yaml").read_text(encoding="utf-8"))
-    return english, tuple(frozenset(words.split()) - english - _NAME_PARTS for words in listed.values())
+    return english, {code: frozenset(words.split()) - english - _NAME_PARTS for code, words in listed.items()}

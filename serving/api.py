@@ -19,6 +19,7 @@ from serving import inbox, openapi, outbox, store
 from serving.auth import require_key
 from serving.body import parse_body, read_body
 from serving.doors import Doors
+from serving.drift.looks import find_look
 from serving.errors import SchemaError
 from serving.intake import Intake, parse_deal
 from serving.logs import describe_error
@@ -180,7 +181,9 @@ def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
     """Gives the counters in Prometheus' text format."""
     with database.reading() as session:
         write_backs, events = outbox.count_by_state(session), inbox.count_by_state(session)
-        due_at = inbox.find_oldest_due(session)
+        due_at, look = inbox.find_oldest_due(session), find_look(session)
+    found = {one.feature: (one.p, one.is_alarm) for one in look.findings} if look else {}
+    intake.metrics.note_drift(look.looked_at if look else None, found)
     oldest_due_s = (store.now() - due_at).total_seconds() if due_at else 0.0
     shown = intake.metrics.render(write_backs, events, oldest_due_s=oldest_due_s)
     return Response(shown, media_type="text/plain; version=0.0.4")

@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from serving.app import load_assessor
 from serving.crm.connect import connect_crm, read_field_map
+from serving.drift.weekly import run_looks
 from serving.intake import open_intake
 from serving.metrics import Metrics
 from serving.poller import Poller
@@ -30,7 +31,7 @@ class ClosedLoop:
         poller: Finds lost deals.
         receiver: Fetches and assesses those found or told of.
         worker: Sends what was accepted.
-        daily: Loops of what is done once a day: reminders of win-backs, the monthly pack.
+        daily: Loops of what is looked at once a day: reminders of win-backs, the monthly pack, the weekly look at drift.
     """
 
     poller: Poller
@@ -84,5 +85,5 @@ def open_closed_loop(settings: Settings) -> ClosedLoop:
         Poller(database, crm, since_on=settings.poll_since),
         Receiver(database, crm, open_intake(settings, assessor, database, Metrics()).for_crm(crm.name)),
         Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
-        (reminders.run, partial(run_packs, database, settings)),
+        (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
     )

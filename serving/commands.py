@@ -22,6 +22,7 @@ from serving.cli_write_backs import write_backs
 from serving.closed_loop import open_closed_loop
 from serving.crm import demo
 from serving.demo import run_demo
+from serving.drift.command import show_drift
 from serving.logs import configure_logs
 from serving.people.cli_people import people
 from serving.schema import migrate, open_database
@@ -43,6 +44,7 @@ app.command("record")(show_record)
 app.command("backfill")(run_backfill)
 app.command("top-five")(propose_top_five)
 app.command("report")(write_report)
+app.command("drift")(show_drift)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]

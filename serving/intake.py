@@ -18,6 +18,7 @@ from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
 from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
+from serving.drift.figures import DealFigures, keep_figures, read_figures
 from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.reports.losses import record_loss
@@ -145,19 +146,23 @@ class Intake:
 
     def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
+        figures = read_figures(deal)  # of long calls it takes a while, and no lock is held for it
         for _ in range(_TRIES - 1):
             try:
-                return self._commit(deal, digest, assessment, batch_id=batch_id)
+                return self._commit(deal, digest, assessment, figures=figures, batch_id=batch_id)
             except IntegrityError:
                 if seen := self._find_seen(deal, digest):
                     return seen
-        return self._commit(deal, digest, assessment, batch_id=batch_id)
+        return self._commit(deal, digest, assessment, figures=figures, batch_id=batch_id)
 
-    def _commit(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
+    def _commit(
+        self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
+    ) -> Taken:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
             held = read_held(session, row, assessment, self.assessor.taxonomy)
             record_loss(session, row, held.reading, verdict_id=held.verdict_id)
+            keep_figures(session, row, figures)
             if held.verdict is None:
                 open_review(session, row, assessment, self.sampling)
             else:

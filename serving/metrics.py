@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -41,6 +43,25 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._drift_p = Gauge(
+            "lossnlp_drift_p",
+            "How likely a difference as large is where nothing has changed, by feature, at the newest weekly look; NaN where too few "
+            "deals have a value.",
+            ["feature"],
+            registry=self._registry,
+        )
+        self._drift_alarm = Gauge(
+            "lossnlp_drift_alarm",
+            "Whether the newest weekly look found a clear change, by feature.",
+            ["feature"],
+            registry=self._registry,
+        )
+        self._drift_looked_at = Gauge(
+            "lossnlp_drift_looked_at_seconds",
+            "When the newest weekly look was taken, as Unix time; 0 where none was.",
+            registry=self._registry,
+        )
+
     def count_request(self, method: str, route: str, *, status: int, seconds: float) -> None:
         """Counts one answered request under its route template."""
         self._requests.labels(method, route, str(status)).inc()
@@ -57,6 +78,18 @@ class Metrics:
     def time_assessing(self) -> AbstractContextManager[object]:
         """Gives a context whose duration is noted as the time to classify one deal."""
         return self._assess_seconds.time()
+
+    def note_drift(self, looked_at: datetime | None, found: Mapping[str, tuple[float | None, bool]]) -> None:
+        """Notes what the newest look at drift found, for the next rendering.
+
+        Args:
+            looked_at: When it was taken; None where none was.
+            found: By feature p, None where it was held back, and whether it is an alarm.
+        """
+        self._drift_looked_at.set(looked_at.timestamp() if looked_at else 0.0)
+        for feature, (p, is_alarm) in found.items():
+            self._drift_p.labels(feature).set(nan if p is None else p)
+            self._drift_alarm.labels(feature).set(is_alarm)
 
     def render(self, write_backs: Mapping[str, int], events: Mapping[str, int], *, oldest_due_s: float) -> bytes:
         """Gives all metrics in Prometheus' text format.

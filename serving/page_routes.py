@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from serving.drift import pages as drift_pages
 from serving.people.access import SignedIn, Viewer
 from serving.people.sign_in import add_sign_in
 from serving.reports import interview_pages, loss_pages, pack_pages, top_five_pages, winback_pages
@@ -30,6 +31,7 @@ _ROUTERS = (
     pack_pages.router,
     winback_pages.router,
     interview_pages.router,
+    drift_pages.router,
 )
 
 

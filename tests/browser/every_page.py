@@ -53,6 +53,7 @@ PAGES = (
     Shown("win-backs", "lea", "/winbacks"),
     Shown("interview", "lea", "/interviews/W-0"),
     Shown("questions", "lea", "/interviews/questions"),
+    Shown("drift", "ana", "/drift", "#weeks svg"),
     Shown("people", "ada", "/people"),
     Shown("person", "ada", "/people/1"),
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lossnlp.deal import Deal
-from lossnlp.legibility import find_obstacle
+from lossnlp.legibility import find_language, find_obstacle
 from lossnlp.segments import read_deal
 
 
@@ -64,3 +64,18 @@ def test_other_script_is_noticed() -> None:
 
 def test_noise_needs_many_pieces() -> None:
     assert obstacle("xkcdq zzprt wvvgh qqpl mmnrt", pieces_per_word=4) == "foreign_language"
+
+
+@pytest.mark.parametrize(
+    ("texts", "language"),
+    [
+        (["They were with us until the budget was gone."], "en"),
+        (["Wir haben verloren, weil der Preis zu hoch war."], "de"),
+        (["On a perdu parce que le prix est trop eleve pour nous."], "fr"),
+        (["Предложение было слишком дорогим"], "other_script"),
+        (["Budget Rostera 2026"], "unclear"),
+        (["Lost on price.", "They said that it was too much.", "Das ist nicht gut."], "en"),
+    ],
+)
+def test_language_of_texts_is_found(texts: list[str], language: str) -> None:
+    assert find_language(texts) == language
