@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,7 +16,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from serving.crm.bottlecrm_answers import NOT_FOUND, Row, find_cause, get_rows, is_gone, read_refusal
 from serving.crm.bottlecrm_fields import is_held, new_definition, plan_step, wider_definition
-from serving.crm.bottlecrm_texts import read_request
+from serving.crm.bottlecrm_texts import labels_of, read_request
+from serving.crm.deal_fields import DealFieldNames, DealFields
+from serving.crm.fields import read_words
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
 from serving.settings import Settings, read_settings
@@ -25,6 +28,7 @@ _PIPELINES = "/api/opportunities/pipelines/"
 _INTERACTIONS = "/api/interactions/"
 _FIELDS = "/api/custom-fields/"
 _MOST_INTERACTIONS = 200
+_NATURAL: DealFieldNames = {"team": "teams", "product": "line_items"}
 _PREFIX = "LOSSNLP_BOTTLECRM_"
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -63,15 +67,15 @@ def load_bottlecrm_settings() -> BottleCrmSettings:
     return read_settings(BottleCrmSettings, prefix=_PREFIX)
 
 
-def connect(_settings: Settings) -> BottleCrm:
+def connect(settings: Settings) -> BottleCrm:
     """Gives the BottleCRM that the environment names.
 
     Raises:
-        ConfigurationError: A setting of BottleCRM is missing or wrong.
+        ConfigurationError: A setting of BottleCRM is missing or wrong, or the mapping file is.
     """
-    options = load_bottlecrm_settings()
+    options, named = load_bottlecrm_settings(), read_words(settings.crm_words).deal_fields
     headers = {"Authorization": f"Bearer {options.token.get_secret_value()}"}
-    return BottleCrm(httpx2.Client(base_url=options.url, headers=headers), options)
+    return BottleCrm(httpx2.Client(base_url=options.url, headers=headers), options, deal_fields=named)
 
 
 class BottleCrm:
@@ -80,6 +84,7 @@ class BottleCrm:
     Args:
         client: With base URL and credentials.
         options: The settings.
+        deal_fields: Keys of the fields that hold team, region, product and segment; a deal has teams and lines of products itself.
         sleep: Waits between tries; tests hand in their own.
 
     Source: BottleCRM 1.35, its OpenAPI document.
@@ -90,11 +95,17 @@ class BottleCrm:
     writes_at_once = 1
 
     def __init__(
-        self, client: httpx2.Client, options: BottleCrmSettings, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: httpx2.Client,
+        options: BottleCrmSettings,
+        *,
+        deal_fields: DealFieldNames | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         pace = Pace(limits=((options.calls_per_10_s, 10.0),))
         self.http = CrmHttp(client, "BottleCRM", pace, sleep=sleep, find_message=find_cause)
         self._options = options
+        self._deal_fields = DealFields("BottleCRM", deal_fields or {}, _NATURAL)
 
     def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
         """Gives a page of ids; one may be empty with others behind it.
@@ -114,13 +125,15 @@ class BottleCrm:
         return LostPage(ids, cursor=behind.cursor if behind else None)
 
     def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Gives the deals with their notes, comments and interactions; two calls a deal."""
+        """Gives the deals with their notes, comments and interactions; two calls a deal, one more where the company names fields."""
+        customs = self._fetch_customs() if deal_ids else {}
         found: dict[str, dict[str, Any]] = {}
         for deal_id in dict.fromkeys(deal_ids):
             page = self._find_deal(deal_id)
             if page is not None and page["opportunity_obj"].get("stage_kind") == "lost":
                 logged = self._fetch_interactions(deal_id)
                 found[deal_id] = read_request(page, logged, reason_field=self._options.reason_field)
+                found[deal_id]["deal"] |= self._deal_fields.read(partial(labels_of, page["opportunity_obj"], customs))
         return found
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
@@ -250,6 +263,12 @@ class BottleCrm:
             offset += len(rows)
             if not rows or answer is None or offset >= int(answer["count"]):
                 return list(found.values())
+
+    def _fetch_customs(self) -> dict[str, Row]:
+        """Gives the custom fields of deals by key; none where only fields are read that every deal has."""
+        if set(self._deal_fields.names) <= set(_NATURAL.values()):
+            return {}
+        return {str(found["key"]): found for found in self._fetch_definitions() if found.get("is_active")}
 
     def _fetch_definitions(self) -> list[Row]:
         """Gives the custom fields of deals, those too that are switched off."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,27 @@ def read_request(
         *_read_thread(one for one in ordered if one["kind"] not in _TALKS),
     ]
     return {"deal": _read_deal(deal, reason_field), "documents": documents}
+
+
+def labels_of(deal: Mapping[str, Any], customs: Mapping[str, Mapping[str, Any]], name: str) -> Iterator[object]:
+    """Gives what people see in a field of a deal: an option's label, the names of teams, of products on its lines.
+
+    Args:
+        deal: The deal.
+        customs: The definitions of the custom fields by key.
+        name: Key of one of them, or else of a field that every deal has.
+
+    Raises:
+        KeyError: Deals have no such field.
+    """
+    if name in customs:
+        labels = {str(option["value"]): option["label"] for option in customs[name].get("options") or ()}
+        held = (deal.get("custom_fields") or {}).get(name)
+        yield labels.get(str(held), held)
+        return
+    held = deal[name]
+    for one in held if isinstance(held, list) else [held]:
+        yield (one.get("product") or one).get("name") if isinstance(one, Mapping) else one
 
 
 def _read_deal(deal: Mapping[str, Any], reason_field: str | None) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from serving.crm.deal_fields import DealFieldNames, DealFields
+from serving.crm.fields import read_words
 from serving.crm.protocol import (
     Choice,
     CrmError,
@@ -28,12 +30,17 @@ from serving.settings import Settings
 STATE_FILE = "demo-crm.json"
 TASKS_FILE = "demo-crm-tasks.jsonl"
 SELLER = "Ovelia"
+_NATURAL: DealFieldNames = {"team": "team", "region": "region", "product": "product", "segment": "segment"}
 _PAGE = 10
 
 
 def connect(settings: Settings) -> DemoCrm:
-    """Gives the demo CRM whose fields are kept under `var_dir`, so that a later command still finds them."""
-    return DemoCrm(settings.var_dir / STATE_FILE)
+    """Gives the demo CRM whose fields are kept under `var_dir`, so that a later command still finds them.
+
+    Raises:
+        ConfigurationError: The mapping file cannot be used.
+    """
+    return DemoCrm(settings.var_dir / STATE_FILE, deal_fields=read_words(settings.crm_words).deal_fields)
 
 
 class DemoCrm:
@@ -42,13 +49,21 @@ class DemoCrm:
     Args:
         state_path: File that keeps the written fields between runs; None forgets them with the object.
         deals: Lost deals as requests, each with its `crm_fields`; None takes those that ship.
+        deal_fields: Fields that hold team, region, product and segment; None takes what the requests hold.
     """
 
     name = "demo"
     at_once = 100
     writes_at_once = 100
 
-    def __init__(self, state_path: Path | None = None, deals: Sequence[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        state_path: Path | None = None,
+        deals: Sequence[dict[str, Any]] | None = None,
+        *,
+        deal_fields: DealFieldNames | None = None,
+    ) -> None:
+        self._deal_fields = DealFields("The demo", deal_fields or {}, _NATURAL)
         self._deals = list(_read_demo_deals() if deals is None else deals)
         self._specs: dict[str, FieldSpec] = {}
         self._state_path = state_path
@@ -70,8 +85,14 @@ class DemoCrm:
     def fetch_requests(self, deal_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Gives the deals that the demo holds as requests."""
         held = {str(deal["deal"]["id"]): deal for deal in self._deals}
+        with self._lock:
+            fields = self._read_fields()
+        self._deal_fields.leave_out(self._unknown(fields))
         return {
-            deal_id: {"deal": held[deal_id]["deal"], "documents": held[deal_id]["documents"]}
+            deal_id: {
+                "deal": self._head(held[deal_id]["deal"], fields.get(deal_id, {})),
+                "documents": held[deal_id]["documents"],
+            }
             for deal_id in deal_ids
             if deal_id in held
         }
@@ -134,6 +155,16 @@ class DemoCrm:
     def set_by_person(self, deal_id: str, values: Fields) -> None:
         """Sets fields as a person working in the CRM would."""
         self.send_fields([FieldChange(deal_id, values)])
+
+    def _head(self, deal: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+        """Gives a deal's own fields, of team, region, product and segment those that are named."""
+        plain = {name: value for name, value in deal.items() if name not in _NATURAL}
+        return plain | self._deal_fields.read(lambda name: [fields.get(name, deal.get(name))])
+
+    def _unknown(self, fields: Mapping[str, Fields]) -> set[str]:
+        """Gives the named fields that the demo was not set up with and that no deal holds."""
+        known = {*_NATURAL, *self._specs, *(name for held in fields.values() for name in held)}
+        return set(self._deal_fields.names) - known
 
     def _read_fields(self) -> dict[str, Fields]:
         if self._state_path is None or not self._state_path.exists():

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
+from serving.crm.deal_fields import DealFieldNames
 from serving.crm.protocol import Choice, FieldKind, Fields, FieldSpec, FieldValue
 from serving.crm.rules import SPEAKS_OF, Policy, WriteRules
 from serving.errors import ConfigurationError
@@ -43,6 +44,7 @@ class CrmWords(BaseModel):
         values: For a field, the CRM's value by ours; null is never sent. A value not named here keeps our code.
         policy: When a field may be written: `if_empty` (the default), `if_ours` or `never`.
         policies: The same for single fields, by our name.
+        deal_fields: The CRM's field that holds a deal's team, region, product or segment; null reads none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +54,7 @@ class CrmWords(BaseModel):
     values: Mapping[Name, Mapping[Name, Name | None]] = {}
     policy: Policy = "if_empty"
     policies: Mapping[Name, Policy] = {}
+    deal_fields: DealFieldNames = {}
 
 
 def read_words(path: Path | None) -> CrmWords:
@@ -71,7 +74,9 @@ def read_words(path: Path | None) -> CrmWords:
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"])
-        raise ConfigurationError(f"{path}, {where}: {fault['msg']}.", field="LOSSNLP_CRM_WORDS") from None
+        raise ConfigurationError(
+            f"{path}, {where}: {fault['msg'].removeprefix('Value error, ')}.", field="LOSSNLP_CRM_WORDS"
+        ) from None
 
 
 class FieldMap:

@@ -13,16 +13,20 @@ import httpx2
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.crm.deal_fields import DealFieldNames, DealFields
+from serving.crm.fields import read_words
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Repeat, Request
 from serving.crm.hubspot_answers import concerns_all, find_cause, is_undone, later, may_pass, read_result
 from serving.crm.hubspot_fields import (
     Property,
     from_hubspot,
+    labels_of,
     missing_options,
     new_property,
     plan_step,
     to_hubspot,
 )
+from serving.crm.hubspot_search import lost_search
 from serving.crm.hubspot_tasks import new_task
 from serving.crm.hubspot_texts import ACTIVITY_PROPERTIES, DEAL_PROPERTIES, Properties, read_request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
@@ -79,15 +83,15 @@ def load_hubspot_settings() -> HubSpotSettings:
     return read_settings(HubSpotSettings, prefix=_PREFIX)
 
 
-def connect(_settings: Settings) -> HubSpotCrm:
+def connect(settings: Settings) -> HubSpotCrm:
     """Gives the HubSpot account that the environment names.
 
     Raises:
-        ConfigurationError: A setting of HubSpot is missing or wrong.
+        ConfigurationError: A setting of HubSpot is missing or wrong, or the mapping file is.
     """
-    options = load_hubspot_settings()
+    options, named = load_hubspot_settings(), read_words(settings.crm_words).deal_fields
     headers = {"Authorization": f"Bearer {options.token.get_secret_value()}"}
-    return HubSpotCrm(httpx2.Client(base_url=options.url, headers=headers), options)
+    return HubSpotCrm(httpx2.Client(base_url=options.url, headers=headers), options, deal_fields=named)
 
 
 class HubSpotCrm:
@@ -96,6 +100,7 @@ class HubSpotCrm:
     Args:
         client: With base URL and credentials.
         options: The settings.
+        deal_fields: Properties that hold team, region, product and segment; an account has none of its own for them.
         sleep: Waits between tries; tests hand in their own.
         clock: Gives seconds; tests hand in their own.
 
@@ -111,12 +116,14 @@ class HubSpotCrm:
         client: httpx2.Client,
         options: HubSpotSettings,
         *,
+        deal_fields: DealFieldNames | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         pace = Pace(limits=((options.calls_per_10_s, 10.0),))
         self.http = CrmHttp(client, "HubSpot", pace, sleep=sleep, find_message=find_cause)
         self._options, self._clock, self._lock = options, clock, Lock()
+        self._deal_fields = DealFields("HubSpot", deal_fields or {})
         self._listed: dict[str, tuple[float, Properties]] = {}
         self._defined: tuple[float, dict[str, Property]] | None = None
 
@@ -128,13 +135,7 @@ class HubSpotCrm:
 
         Source: HubSpot, "Search the CRM".
         """
-        body = {
-            "filterGroups": _lost_filters(since, cursor or "0"),
-            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-            "properties": list(DEAL_PROPERTIES),
-            "limit": _PAGE,
-            "after": "0",
-        }
+        body = lost_search(since, above=cursor or "0", properties=self._asked(), limit=_PAGE)
         answer = self._post(f"{self._objects('deals')}/search", body)
         found = {deal["id"]: deal["properties"] for deal in answer["results"]}
         self._keep_listed(found)
@@ -148,13 +149,15 @@ class HubSpotCrm:
         for each kind of activity and 1,000 deals, and one for each 100 activities.
         """
         deals = self._take_listed(deal_ids) if len(deal_ids) >= _MANY else {}
-        deals |= self._read("deals", [deal_id for deal_id in deal_ids if deal_id not in deals], DEAL_PROPERTIES)
+        deals |= self._read("deals", [deal_id for deal_id in deal_ids if deal_id not in deals], self._asked())
         deals = {deal_id: deal for deal_id, deal in deals.items() if deal.get("hs_is_closed_lost") == "true"}
         activities = {kind: self._fetch_activities(kind, list(deals)) for kind in self._options.activities}
-        return {
-            deal_id: read_request(deal_id, deal, {kind: found.get(deal_id, ()) for kind, found in activities.items()})
-            for deal_id, deal in deals.items()
-        }
+        requests: dict[str, dict[str, Any]] = {}
+        for deal_id, deal in deals.items():
+            logged = {kind: found.get(deal_id, ()) for kind, found in activities.items()}
+            requests[deal_id] = read_request(deal_id, deal, logged)
+            requests[deal_id]["deal"] |= self._read_deal_fields(deal)
+        return requests
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
         """Gives all that the API may set on each deal, always read anew; empty properties are left out."""
@@ -265,6 +268,16 @@ class HubSpotCrm:
                 read[found["id"]] = {**found["properties"], "hs_object_id": found["id"]}
         return {one: read[one] for one in wanted if one in read}
 
+    def _asked(self) -> list[str]:
+        return list(dict.fromkeys((*DEAL_PROPERTIES, *self._deal_fields.names)))
+
+    def _read_deal_fields(self, deal: Properties) -> dict[str, str]:
+        """Gives what the company's own properties say of a deal; HubSpot leaves out one that it does not know without a word."""
+        names = self._deal_fields.names
+        defined = self._fetch_properties() if names else {}
+        self._deal_fields.leave_out(set(names) - defined.keys())
+        return self._deal_fields.read(lambda name: labels_of(deal.get(name), defined.get(name)))
+
     def _fetch_properties(self) -> dict[str, Property]:
         """Gives the deal properties by name, read anew when they are no longer fresh."""
         defined = self._defined
@@ -305,21 +318,6 @@ class HubSpotCrm:
             if "NOT_FOUND" not in str(error.get("category")):
                 raise CrmError(f"HubSpot answered in part only: {find_cause(error)}.")
         return list(answer["results"])
-
-
-def _lost_filters(since: datetime | None, above: str) -> list[dict[str, Any]]:
-    """Gives a group of filters for each way to be recent; groups are joined by or."""
-    lost = [
-        {"propertyName": "hs_is_closed_lost", "operator": "EQ", "value": "true"},
-        {"propertyName": "hs_object_id", "operator": "GT", "value": above},
-    ]
-    if since is None:
-        return [{"filters": lost}]
-    moment = str(int(since.timestamp() * 1000))
-    return [
-        {"filters": [*lost, {"propertyName": name, "operator": "GTE", "value": moment}]}
-        for name in ("closedate", "hs_lastmodifieddate")
-    ]
 
 
 def _batches(changes: Sequence[FieldChange]) -> Iterator[list[FieldChange]]:

@@ -87,6 +87,13 @@ def from_hubspot(value: str, found: Property) -> FieldValue:
     return at.isoformat() if at else value
 
 
+def labels_of(value: str | None, found: Property | None) -> list[str]:
+    """Gives what people see in a property: the labels of the options that are chosen, or the value itself."""
+    labels = {str(option.get("value")): str(option.get("label")) for option in found.options} if found else {}
+    parts = (value or "").split(";") if labels else [value or ""]
+    return [labels.get(part, part) for part in parts]
+
+
 def plan_step(spec: FieldSpec, found: Property | None) -> SetupStep:
     """Gives what is to be done for a field; what HubSpot holds in another shape only a person can change."""
     if found is None:

@@ -16,8 +16,11 @@ import structlog
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.crm.deal_fields import DealFieldNames
+from serving.crm.fields import read_words
 from serving.crm.http import CrmCallError, CrmHttp
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
+from serving.crm.salesforce_deals import LOST, DealQuery
 from serving.crm.salesforce_org import (
     AT_ONCE,
     DEAL,
@@ -38,13 +41,9 @@ from serving.crm.salesforce_values import is_shared_fault, read_fields, read_res
 from serving.settings import Settings, read_settings
 
 _PREFIX = "LOSSNLP_SALESFORCE_"
-_LOST = ("IsClosed = true", "IsWon = false")
 _MOST_ROWS = 2000
-_MAX_LABEL = 300
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)\+0000 ([A-Za-z0-9]{18})")
-_DEAL_FIELDS = ("Id", "CloseDate", "StageName", "Amount", "Description", "NextStep", "Account.Name", "Owner.Name")
-_CURRENCY = "CurrencyIsoCode"
 _log = structlog.get_logger(__name__)
 
 
@@ -70,22 +69,28 @@ class SalesforceSettings(BaseSettings):
     stated_reason_field: str | None = Field(default=None, pattern=r"^[A-Za-z]\w*$")
 
 
-def connect(_settings: Settings) -> Salesforce:
+def connect(settings: Settings) -> Salesforce:
     """Gives the org that the environment names; nothing is called yet.
 
     Raises:
-        ConfigurationError: A variable is missing or wrong; names it.
+        ConfigurationError: A variable is missing or wrong, or the mapping file is; names it.
     """
-    return connect_org(read_settings(SalesforceSettings, prefix=_PREFIX))
+    named = read_words(settings.crm_words).deal_fields
+    return connect_org(read_settings(SalesforceSettings, prefix=_PREFIX), deal_fields=named)
 
 
 def connect_org(
-    settings: SalesforceSettings, *, transport: httpx2.BaseTransport | None = None, page_size: int = _MOST_ROWS
+    settings: SalesforceSettings,
+    *,
+    deal_fields: DealFieldNames | None = None,
+    transport: httpx2.BaseTransport | None = None,
+    page_size: int = _MOST_ROWS,
 ) -> Salesforce:
     """Gives the org of the settings.
 
     Args:
         settings: Address, credentials and names.
+        deal_fields: Fields that hold team, region, product and segment, such as `Team__c` or `Owner.Department`.
         transport: Carries the calls; None is the network.
         page_size: Most deals on a page of lost ones, 1 to 2,000.
     """
@@ -95,7 +100,7 @@ def connect_org(
     hooks = {"response": [warn_of_usage()]}
     client = httpx2.Client(base_url=url, auth=auth, transport=transport, event_hooks=hooks)
     org = Org(CrmHttp(client, NAME, find_message=find_cause), settings.api_version)
-    return Salesforce(org, settings, page_size=page_size)
+    return Salesforce(org, settings, deal_fields=deal_fields, page_size=page_size)
 
 
 class Salesforce:
@@ -104,6 +109,7 @@ class Salesforce:
     Args:
         org: The org.
         settings: Names of the fields and permission set that are the company's own.
+        deal_fields: Fields that hold team, region, product and segment; an org has none of its own for them.
         page_size: Most deals on a page of lost ones, 1 to 2,000.
     """
 
@@ -111,9 +117,11 @@ class Salesforce:
     at_once = 400
     writes_at_once = 200
 
-    def __init__(self, org: Org, settings: SalesforceSettings, *, page_size: int) -> None:
+    def __init__(
+        self, org: Org, settings: SalesforceSettings, *, page_size: int, deal_fields: DealFieldNames | None = None
+    ) -> None:
         self.org = org
-        self._stated_reason = settings.stated_reason_field
+        self._deals = DealQuery(org, stated_reason=settings.stated_reason_field, deal_fields=deal_fields or {})
         self._setup = FieldSetup(org, settings.permission_set)
         self._page_size = page_size
         self._has_mails = True
@@ -130,7 +138,7 @@ class Salesforce:
 
         Source: Salesforce Help, "'INVALID_QUERY_LOCATOR' Salesforce Error".
         """
-        where = list(_LOST)
+        where = list(LOST)
         if cursor is not None:
             where.append(_is_after(cursor))
         elif since is not None:
@@ -148,14 +156,9 @@ class Salesforce:
         Raises:
             CrmError: The CRM cannot be read.
         """
-        extra = [self._stated_reason] if self._stated_reason else []
-        if deal_ids and _CURRENCY in self.org.get_fields():
-            extra.append(_CURRENCY)
         found: dict[str, dict[str, Any]] = {}
         for ids in _chunks(deal_ids):
-            soql = select([*_DEAL_FIELDS, *extra], DEAL, [is_one_of("Id", ids), *_LOST])
-            deals = {row["Id"][:15]: row for row in self.org.find_rows(soql)}
-            found |= self._with_texts(deals)
+            found |= self._with_texts(self._deals.fetch(ids))
         return {deal_id: found[deal_id[:15]] for deal_id in _held(deal_ids, found)}
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
@@ -220,7 +223,7 @@ class Salesforce:
         mails = self._fetch_mails(ids)
         return {
             deal_id: {
-                "deal": {"id": row["Id"], **self._head(row)},
+                "deal": {"id": row["Id"], **self._deals.head(row)},
                 "documents": documents(row, *(texts.get(deal_id, ()) for texts in (tasks, events, mails))),
             }
             for deal_id, row in deals.items()
@@ -250,18 +253,6 @@ class Salesforce:
             self._has_mails = False
             _log.warning("crm_has_no_mails", crm=NAME)
             return {}
-
-    def _head(self, row: Row) -> dict[str, Any]:
-        head = {
-            "closed_at": row["CloseDate"],
-            "stated_reason": _label(row.get(self._stated_reason or "")),
-            "stage": row["StageName"],
-            "amount": row["Amount"] if (row["Amount"] or 0) >= 0 else None,
-            "currency": row.get(_CURRENCY),
-            "owner": (row["Owner"] or {}).get("Name"),
-            "account": (row["Account"] or {}).get("Name"),
-        }
-        return {name: value for name, value in head.items() if value is not None}
 
     def _send(self, changes: Sequence[FieldChange]) -> list[SendResult]:
         """Gives the results of one call. A field that the org does not describe by exactly this name was not read either: never sent."""
@@ -334,8 +325,3 @@ def _chunks(deal_ids: Sequence[str]) -> Iterator[list[str]]:
 
 def _held(deal_ids: Sequence[str], found: Mapping[str, object]) -> list[str]:
     return [deal_id for deal_id in deal_ids if deal_id[:15] in found and _ID.fullmatch(deal_id)]
-
-
-def _label(stated: object) -> str | None:
-    """Gives a stated reason of a length that a picklist has; whole stories stand in the notes."""
-    return stated if isinstance(stated, str) and len(stated) <= _MAX_LABEL else None

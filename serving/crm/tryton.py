@@ -12,6 +12,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,9 @@ import httpx2
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
+from serving.crm.deal_fields import DealFieldNames, DealFields, walk
+from serving.crm.fields import read_words
+from serving.crm.http import CrmCallError, CrmHttp, Pace, Repeat, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.crm.tryton_kept import Kept, find_update, read_kept
 from serving.crm.tryton_texts import DEAL_FIELDS, MAIL_FIELDS, Row, read_request, tagged, tagged_day
@@ -29,6 +32,8 @@ _PREFIX = "LOSSNLP_TRYTON_"
 _DEAL = "sale.opportunity"
 _AT_ONCE = 100  # deals in the address of one call, which many proxies end at 8,000 characters
 _ID = re.compile(r"[1-9][0-9]{0,8}")
+_NATURAL: DealFieldNames = {"product": "lines.product.name"}
+_NEEDED = ("end_date", "comment", "lost_reason", "notes")
 _KEPT_FIELDS = ("lost_reason", "notes.message")
 _VALUE = re.compile(r'The value ".*?" for field', re.DOTALL)
 _LONG_QUOTE = re.compile(r'"[^"]{41,}"')
@@ -65,18 +70,19 @@ def load_tryton_settings() -> TrytonSettings:
     return read_settings(TrytonSettings, prefix=_PREFIX)
 
 
-def connect(_settings: Settings) -> TrytonCrm:
+def connect(settings: Settings) -> TrytonCrm:
     """Gives the Tryton database that the environment names; nothing is called yet.
 
     Raises:
-        ConfigurationError: A setting of Tryton is missing or wrong.
+        ConfigurationError: A setting of Tryton is missing or wrong, or the mapping file is.
     """
-    return connect_database(load_tryton_settings())
+    return connect_database(load_tryton_settings(), deal_fields=read_words(settings.crm_words).deal_fields)
 
 
 def connect_database(
     options: TrytonSettings,
     *,
+    deal_fields: DealFieldNames | None = None,
     transport: httpx2.BaseTransport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> TrytonCrm:
@@ -84,13 +90,15 @@ def connect_database(
 
     Args:
         options: Address, key and names.
+        deal_fields: Fields of an opportunity, or paths through its records, that hold team, region, product and segment.
         transport: Carries the calls; None is the network.
         sleep: Waits between tries; tests hand in their own.
     """
     headers = {"Authorization": f"Bearer {options.key.get_secret_value()}", "Accept": "application/json"}
     base = f"{options.url.rstrip('/')}/{quote(options.database, safe='')}/rest/model"
     client = httpx2.Client(base_url=base, headers=headers, transport=transport)
-    return TrytonCrm(CrmHttp(client, "Tryton", Pace(), sleep=sleep, find_message=_find_cause), options)
+    http = CrmHttp(client, "Tryton", Pace(), sleep=sleep, find_message=_find_cause)
+    return TrytonCrm(http, options, deal_fields=deal_fields)
 
 
 class TrytonCrm:
@@ -99,14 +107,16 @@ class TrytonCrm:
     Args:
         http: Calls below the database's models.
         options: The settings.
+        deal_fields: As `connect_database` takes them; an opportunity has lines of products itself.
     """
 
     name = "tryton"
     at_once = 100
     writes_at_once = 1
 
-    def __init__(self, http: CrmHttp, options: TrytonSettings) -> None:
+    def __init__(self, http: CrmHttp, options: TrytonSettings, *, deal_fields: DealFieldNames | None = None) -> None:
         self.http, self._reason_field, self._page_size = http, options.reason_field, options.page_size
+        self._deal_fields = DealFields("Tryton", deal_fields or {}, _NATURAL)
 
     def find_lost(self, since: datetime | None = None, *, cursor: str | None = None) -> LostPage:
         """Gives a page of ids, lowest first; a note added later counts as a change of its deal.
@@ -131,11 +141,12 @@ class TrytonCrm:
         """
         found: dict[str, dict[str, Any]] = {}
         for ids in _chunks(deal_ids):
-            deals = self._fetch_deals(ids, DEAL_FIELDS, needed=("end_date", "comment", "lost_reason", "notes"))
+            deals = self._fetch_told(ids)
             deals = {deal_id: deal for deal_id, deal in deals.items() if deal["state"] == "lost"}
             mails = self._fetch_mails(list(deals))
             for deal_id, deal in deals.items():
                 found[deal_id] = read_request(deal, mails.get(deal_id, []), self._reason_field)
+                found[deal_id]["deal"] |= self._deal_fields.read(partial(walk, deal))
         return {deal_id: found[deal_id] for deal_id in deal_ids if deal_id in found}
 
     def fetch_fields(self, deal_ids: Sequence[str]) -> dict[str, Fields]:
@@ -239,10 +250,34 @@ class TrytonCrm:
             found.setdefault(mail["resource"].partition(",")[2], []).append(mail)
         return found
 
-    def _fetch_deals(self, ids: Sequence[str], fields: Sequence[str], *, needed: Sequence[str]) -> dict[str, Row]:
+    def _fetch_told(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Gives all that a request holds of each deal; a field of the company's that breaks the call is asked for no longer."""
+        try:
+            return self._fetch_deals(ids, (*DEAL_FIELDS, *self._deal_fields.names), needed=_NEEDED)
+        except CrmCallError as error:
+            refused = [name for name in self._deal_fields.names if error.status == 500 and self._is_refused(ids, name)]
+            if not refused:
+                raise
+        self._deal_fields.leave_out(refused)
+        return self._fetch_deals(ids, (*DEAL_FIELDS, *self._deal_fields.names), needed=_NEEDED)
+
+    def _is_refused(self, ids: Sequence[str], name: str) -> bool:
+        """Says whether Tryton fails at a field, which it does at one that it does not know, and tells no more."""
+        try:
+            self._fetch_deals(ids, ("id", name), needed=(), repeat="never")
+        except CrmCallError as error:
+            if error.status != 500:
+                raise
+            return True
+        return False
+
+    def _fetch_deals(
+        self, ids: Sequence[str], fields: Sequence[str], *, needed: Sequence[str], repeat: Repeat = "always"
+    ) -> dict[str, Row]:
         if not ids:
             return {}
-        rows = self._search(_DEAL, [["id", "in", [int(deal_id) for deal_id in ids]]], fields)
+        request = _search_for([["id", "in", [int(deal_id) for deal_id in ids]]], fields)
+        rows = self.http.call_list("GET", f"/{_DEAL}", request, repeat=repeat)
         for row in rows:
             _require(row, needed)
         return {str(row["id"]): row for row in rows}
@@ -250,8 +285,11 @@ class TrytonCrm:
     def _search(
         self, model: str, domain: Sequence[object], fields: Sequence[str], query: Mapping[str, object] | None = None
     ) -> list[Row]:
-        asked = {"d": _encoded(domain), "f": list(fields), **(query or {})}
-        return self.http.call_list("GET", f"/{model}", Request(query=asked))
+        return self.http.call_list("GET", f"/{model}", _search_for(domain, fields, query))
+
+
+def _search_for(domain: Sequence[object], fields: Sequence[str], query: Mapping[str, object] | None = None) -> Request:
+    return Request(query={"d": _encoded(domain), "f": list(fields), **(query or {})})
 
 
 def _recent(since: datetime | None) -> list[list[Any]]:

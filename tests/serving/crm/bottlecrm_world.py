@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from serving.crm.bottlecrm import BottleCrm, BottleCrmSettings
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.protocol import Fields
 from tests.serving.crm.bottlecrm_server import Server, get_server
 from tests.serving.crm.worlds import SPECS, SeenDeal
@@ -51,6 +52,12 @@ class BottleCrmWorld:
 
     keeps_fields = True
     specs = SPECS
+    deal_fields: Mapping[DealField, str] = {
+        "team": "sales_team",
+        "region": "sales_region",
+        "product": "offer",
+        "segment": "company_size",
+    }
 
     def __init__(self, server: Server) -> None:
         self.url = server.url
@@ -61,8 +68,9 @@ class BottleCrmWorld:
         self.waits: list[float] = []
         self.crm = self.another_crm()
         self._accounts: dict[str, str] = {}
+        self._has_deal_fields = False
 
-    def another_crm(self, token: str = "", **settings: Any) -> BottleCrm:
+    def another_crm(self, token: str = "", deal_fields: DealFieldNames | None = None, **settings: Any) -> BottleCrm:
         """Gives another connector; pages are small so that few deals fill several."""
         options = BottleCrmSettings(
             **{
@@ -74,7 +82,10 @@ class BottleCrmWorld:
             }
         )
         client = self.client(options.token.get_secret_value(), options.url, transport=self.line)
-        return BottleCrm(client, options, sleep=self.waits.append)
+        return BottleCrm(client, options, deal_fields=deal_fields, sleep=self.waits.append)
+
+    def reading(self, deal_fields: DealFieldNames) -> BottleCrm:
+        return self.another_crm(deal_fields=deal_fields)
 
     def client(self, token: str, url: str = "", **more: Any) -> httpx2.Client:
         return httpx2.Client(
@@ -101,6 +112,7 @@ class BottleCrmWorld:
             currency=deal.currency,
             description=deal.note,
             account=self._account(deal.account),
+            **self._told(deal),
             **stage,
         )
         for note in deal.notes:
@@ -150,6 +162,29 @@ class BottleCrmWorld:
             org = _done(owner.post("/api/org/", json={"name": f"Org {next(_numbers)}"}))["org"]["id"]
             session = _done(owner.post("/api/auth/switch-org/", json={"org_id": org}))
         return self.client(session["access_token"])
+
+    def _told(self, deal: SeenDeal) -> dict[str, Any]:
+        """Gives the custom fields that the deal is to hold, made where there are none yet."""
+        for ours in deal.told if not self._has_deal_fields else ():
+            self.define(self.deal_fields[ours], "text")
+        self._has_deal_fields = self._has_deal_fields or bool(deal.told)
+        told = {self.deal_fields[ours]: value for ours, value in deal.told.items()}
+        return {"custom_fields": told} if told else {}
+
+    def define(self, key: str, kind: str, **more: Any) -> None:
+        body = {"target_model": "Opportunity", "key": key, "label": key, "field_type": kind, **more}
+        _done(self.person.post("/api/custom-fields/", json=body))
+
+    def add_team(self, name: str) -> str:
+        """Gives the id of a new team of sellers."""
+        _done(self.session.post("/api/teams/", json={"name": name}))
+        teams = _done(self.session.get("/api/teams/"))["teams"]
+        return str(next(team["id"] for team in teams if team["name"] == name))
+
+    def offer(self, deal_id: str, name: str) -> None:
+        """Puts a line onto a deal."""
+        body = {"name": name, "quantity": "1", "unit_price": "42000"}
+        _done(self.person.post(f"/api/opportunities/{deal_id}/line-items/", json=body))
 
     def _account(self, name: str) -> str:
         if name not in self._accounts:

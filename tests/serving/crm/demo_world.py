@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.demo import DemoCrm
 from serving.crm.protocol import Choice, Fields, FieldSpec
 from tests.serving.crm.worlds import SeenDeal
@@ -19,10 +20,15 @@ class DemoWorld:
         FieldSpec("primary_reason", "Reason", "choice", (Choice("price", "Price"), Choice("budget", "Budget"))),
         FieldSpec("rival", "Rival", "text"),
     )
+    deal_fields: Mapping[DealField, str] = {"team": "squad", "region": "area", "product": "offer", "segment": "size"}
 
     def __init__(self) -> None:
-        self.crm = DemoCrm(deals=[])
+        self._held: list[dict[str, Any]] = []
+        self.crm = DemoCrm(deals=self._held)
         self._count = 0
+
+    def reading(self, deal_fields: DealFieldNames) -> DemoCrm:
+        return DemoCrm(deals=self._held, deal_fields=deal_fields)
 
     def add_lost(self, deal: SeenDeal) -> str:
         self._count += 1
@@ -33,7 +39,10 @@ class DemoWorld:
             "amount": deal.amount,
             "account": deal.account,
         }
-        self.crm.add_deal({"deal": fields, "documents": list(_documents(deal))})
+        told = {self.deal_fields[ours]: value for ours, value in deal.told.items()}
+        self._held.append({"deal": fields, "documents": list(_documents(deal)), "crm_fields": told})
+        self.crm.add_deal(self._held[-1])
+        self.crm.set_by_person(deal_id, dict(told))
         return deal_id
 
     def add_open(self, name: str) -> str:

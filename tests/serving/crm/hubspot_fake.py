@@ -119,6 +119,13 @@ class HubSpotFake:
     def set_by_person(self, deal_id: str, properties: dict[str, str]) -> None:
         self._store("deals", deal_id, properties)
 
+    def define(self, name: str, *shape: str, **options: str) -> None:
+        """Adds a property of the company's own: type and field type, and the labels of its options by value."""
+        type_, field_type = shape or ("string", "text")
+        listed = [{"value": value, "label": label, "hidden": False} for value, label in options.items()]
+        own = {"hubspotDefined": False, "options": listed}
+        self.properties[name] = {**_native(name, type_, field_type, is_fixed=False), **own}
+
     def delete(self, deal_id: str) -> None:
         del self.records["deals"][deal_id]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx2
 
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.hubspot import HubSpotCrm, HubSpotSettings
 from serving.crm.protocol import Fields
 from tests.serving.crm.hubspot_fake import TOKEN, HubSpotFake, moments
@@ -18,6 +19,12 @@ class HubSpotWorld:
 
     keeps_fields = True
     specs = SPECS
+    deal_fields: Mapping[DealField, str] = {
+        "team": "sales_team",
+        "region": "sales_region",
+        "product": "offer",
+        "segment": "company_size",
+    }
 
     def __init__(self) -> None:
         self.fake = HubSpotFake()
@@ -29,6 +36,13 @@ class HubSpotWorld:
         options = HubSpotSettings(token=TOKEN, calls_per_10_s=100_000)
         self.crm = HubSpotCrm(self.client, options, sleep=self.waits.append, clock=lambda: self.now_s)
         self._moments = moments()
+        for name in self.deal_fields.values():
+            self.fake.define(name)
+
+    def reading(self, deal_fields: DealFieldNames) -> HubSpotCrm:
+        options = HubSpotSettings(token=TOKEN, calls_per_10_s=100_000)
+        sleep = self.waits.append
+        return HubSpotCrm(self.client, options, deal_fields=deal_fields, sleep=sleep, clock=lambda: self.now_s)
 
     def add_lost(self, deal: SeenDeal) -> str:
         properties = {
@@ -38,6 +52,7 @@ class HubSpotWorld:
             "amount": None if deal.amount is None else str(deal.amount),
             "deal_currency_code": deal.currency,
             "description": deal.note,
+            **{self.deal_fields[ours]: value for ours, value in deal.told.items()},
         }
         added = self.fake.add("deals", properties)
         for kind, name, texts in (

@@ -241,11 +241,9 @@ class SalesforceFake:
     def _shown(self, row: Row, table: str, names: Sequence[str], types: dict[str, str]) -> Row:
         shown: Row = {"attributes": {"type": table, "url": f"/services/data/{VERSION}/sobjects/{table}/{row['Id']}"}}
         for name in names:
-            parent, _, child = name.partition(".")
-            value = row.get(name)
-            if types[name] == "boolean":
-                value = bool(value)
-            shown[parent] = value if not child else value and {"attributes": {"type": parent}, child: value}
+            *parents, last = name.split(".")
+            value = bool(row.get(name)) if types[name] == "boolean" else row.get(name)
+            _put(shown, parents, last, value)
         return shown
 
     def _page(self, locator: str, low: int) -> Row:
@@ -403,6 +401,16 @@ def _checked(metadata: Row) -> Row:
             400, "FIELD_INTEGRITY_EXCEPTION", f"Must specify {lacking[0]} for a CustomField of type {kind}"
         )
     return metadata
+
+
+def _put(shown: Row, parents: Sequence[str], last: str, value: object) -> None:
+    """Sets a value within the records that it hangs on; one of which nothing is known is not there."""
+    if parents and (value is not None or shown.get(parents[0])):
+        inner = shown.get(parents[0]) or {"attributes": {"type": parents[0]}}
+        shown[parents[0]] = inner
+        _put(inner, parents[1:], last, value)
+    else:
+        shown[parents[0] if parents else last] = value
 
 
 def _values(record: Row) -> Row:

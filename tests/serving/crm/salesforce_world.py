@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx2
 from pydantic import SecretStr
 
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.protocol import Choice, Fields, FieldSpec
-from serving.crm.salesforce import SalesforceSettings, connect_org
+from serving.crm.salesforce import Salesforce, SalesforceSettings, connect_org
 from tests.serving.crm.salesforce_fake import CLIENT_ID, CLIENT_SECRET, PERMISSION_SET, SalesforceFake
 from tests.serving.crm.worlds import SeenDeal
 
@@ -36,13 +37,25 @@ class SalesforceWorld:
         FieldSpec("Lossnlp_Assessed_At__c", "Assessed at", "moment"),
         FieldSpec("Lossnlp_External_Only__c", "Only outside factors", "flag"),
     )
+    deal_fields: Mapping[DealField, str] = {
+        "team": "Owner.UserRole.Name",
+        "region": "Region__c",
+        "product": "Offer__c",
+        "segment": "Account.Industry",
+    }
 
     def __init__(self, settings: SalesforceSettings | None = None, *, page_size: int = 10) -> None:
         self.fake = SalesforceFake()
-        transport = httpx2.WSGITransport(self.fake)
-        self.crm = connect_org(settings or org_settings(), transport=transport, page_size=page_size)
+        self.fake.tables["Opportunity"] |= dict.fromkeys(self.deal_fields.values(), "string")
+        self._settings, self._page_size = settings or org_settings(), page_size
         self.slept: list[float] = []
-        self.crm.org.http.sleep = self.slept.append
+        self.crm = self.reading({})
+
+    def reading(self, deal_fields: DealFieldNames) -> Salesforce:
+        transport = httpx2.WSGITransport(self.fake)
+        crm = connect_org(self._settings, deal_fields=deal_fields, transport=transport, page_size=self._page_size)
+        crm.org.http.sleep = self.slept.append
+        return crm
 
     def add_lost(self, deal: SeenDeal) -> str:
         added = self._add(deal.name, "Closed Lost", is_closed=True, deal=deal)
@@ -66,6 +79,7 @@ class SalesforceWorld:
         seen = deal or SeenDeal(name)
         values = {"Description": seen.note, "Amount": seen.amount, "CloseDate": seen.closed_on.isoformat()}
         names = {"Name": name, "StageName": stage, "Account.Name": seen.account, "Owner.Name": "Ada Rep"}
+        names |= {self.deal_fields[ours]: value for ours, value in seen.told.items()}
         return self.fake.add("Opportunity", **values, **names, IsClosed=is_closed, IsWon=is_closed and deal is None)
 
     def set_by_person(self, deal_id: str, fields: Fields) -> None:

@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from lossnlp.deal import Deal
+from serving.crm.deal_fields import DealField
 from serving.crm.protocol import Choice, FieldChange, FieldKind, FieldSpec, FieldValue, fetch_all_lost
 from serving.writeback import decide_undo
 from tests.serving.crm.worlds import SeenDeal, World
 
 NOTE = "Lost on price, they took Rostera. Come back in February."
 DAY, LONG_AGO = timedelta(days=1), date(2020, 1, 1)
+TOLD: dict[DealField, str] = {"team": "North", "region": "Graz", "product": "Fleet planner", "segment": "Mid-market"}
 AWKWARD: dict[FieldKind, FieldValue] = {
     "text": "  Rostera,\r\nof Graz \n",
     "moment": "2026-11-20T23:30:00+02:00",
@@ -103,6 +105,25 @@ def test_an_unknown_deal_is_left_out(world: World) -> None:
     world.delete(gone)
     assert set(world.crm.fetch_requests([added, gone])) == {added}
     assert set(world.crm.fetch_fields([added, gone])) == {added}
+
+
+def test_fields_that_the_company_names_come_along(world: World) -> None:
+    told = {ours: TOLD[ours] for ours in world.deal_fields}
+    added = world.add_lost(deal(told=told))
+    read = world.reading(world.deal_fields).fetch_requests([added])[added]["deal"]
+    assert read.items() >= told.items()
+    assert read["closed_at"] == "2026-11-02"
+
+
+def test_a_field_the_crm_lacks_is_named_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    added = world.add_lost(deal(told=TOLD))
+    crm = world.reading({**world.deal_fields, "team": "no_such_field"})
+    reads = [crm.fetch_requests([added])[added] for _ in range(2)]
+    assert [read["documents"][0]["text"] for read in reads] == [NOTE] * 2
+    assert all(read["deal"].items() >= {name: TOLD[name] for name in TOLD if name != "team"}.items() for read in reads)
+    assert not any("team" in read["deal"] for read in reads)
+    [told] = [line for line in capsys.readouterr().out.splitlines() if "crm_lacks_deal_field" in line]
+    assert all(word in told for word in ("no_such_field", "deal_fields.team", "LOSSNLP_CRM_WORDS"))
 
 
 def test_setup_plan_changes_nothing(world: World) -> None:

@@ -6,13 +6,14 @@ import json
 import sqlite3
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
 
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.protocol import Choice, Fields, FieldSpec
 from serving.crm.tryton import TrytonCrm, TrytonSettings, connect_database
 from tests.serving.crm.tryton_server import DATABASE, TrytonServer, get_server
@@ -57,7 +58,7 @@ class Tryton:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
         return answer.json() if answer.content else None
 
-    def create(self, model: str, *fields: str, **values: object) -> Row:
+    def create(self, model: str, /, *fields: str, **values: object) -> Row:
         return dict(self.call("POST", f"/{model}", values, f=["id", *fields]))
 
     def find(self, model: str, domain: Sequence[object], *fields: str) -> list[Row]:
@@ -77,6 +78,13 @@ class TrytonWorld:
         FieldSpec("lossnlp_confidence", "Confidence", "number"),
         FieldSpec("lossnlp_external_only", "Only outside factors", "flag"),
     )
+    # Tryton takes no fields through its API: what every opportunity has, and records that it leads to
+    deal_fields: Mapping[DealField, str] = {
+        "team": "reference",
+        "region": "address.city",
+        "product": "lines.product.name",
+        "segment": "party.categories.name",
+    }
 
     def __init__(self, server: TrytonServer) -> None:
         self.server = server
@@ -89,9 +97,13 @@ class TrytonWorld:
         self.wire, self.waits, self._parties = Wire(), list[float](), dict[str, int]()
         self.crm = self.connect(page_size=10)
 
-    def connect(self, **changed: Any) -> TrytonCrm:
+    def connect(self, deal_fields: DealFieldNames | None = None, **changed: Any) -> TrytonCrm:
         settings = {"url": self.server.url, "database": DATABASE, "key": self.key, "page_size": 500} | changed
-        return connect_database(TrytonSettings(**settings), transport=self.wire, sleep=self.waits.append)
+        options = TrytonSettings(**settings)
+        return connect_database(options, deal_fields=deal_fields, transport=self.wire, sleep=self.waits.append)
+
+    def reading(self, deal_fields: DealFieldNames) -> TrytonCrm:
+        return self.connect(deal_fields)
 
     def close(self) -> None:
         self.crm.http.client.close()
@@ -143,7 +155,35 @@ class TrytonWorld:
             "amount": None if deal.amount is None else {"__class__": "Decimal", "decimal": f"{deal.amount:.2f}"},
             "comment": deal.note,
             "notes": [["create", notes]] if notes else [],
+            **(self._told(deal) if deal.told else {}),
         }
+
+    def _told(self, deal: SeenDeal) -> Row:
+        """Gives the reference, address and line of an opportunity, and puts the buyer into a category."""
+        party = self._party(deal.account)
+        category = self._find_or_create("party.category", deal.told["segment"])
+        self.admin.call("PUT", f"/party.party/{party}", {"categories": [["add", [category]]]})
+        address = self.admin.create("party.address", party=party, city=deal.told["region"])
+        lines = [self.line_of(name) for name in deal.told["product"].split(";")]
+        return {"reference": deal.told.get("team"), "address": address["id"], "lines": [["create", lines]]}
+
+    def line_of(self, product: str) -> Row:
+        """Gives a line of an opportunity that offers one of a product."""
+        [unit] = self.admin.find("product.uom", [["name", "=", "Unit"]])
+        template = self._find_or_create(
+            "product.template",
+            product,
+            default_uom=unit["id"],
+            sale_uom=unit["id"],
+            salable=True,
+            products=[["create", [{}]]],
+        )
+        [found] = self.admin.find("product.product", [["template", "=", template]])
+        return {"product": found["id"], "quantity": 1.0, "unit": unit["id"]}
+
+    def _find_or_create(self, model: str, name: str, **values: object) -> int:
+        found = self.admin.find(model, [["name", "=", name]])
+        return int((found[0] if found else self.admin.create(model, name=name, **values))["id"])
 
     def send_mail(self, deal_id: str, body: str, subject: str = "Your offer") -> None:
         mail = {"to": "buyer@example.com", "subject": subject, "body": body, "record": [DEAL, int(deal_id)]}
@@ -184,6 +224,15 @@ class TrytonWorld:
         [row] = self.seller.find(DEAL, [["id", "=", int(deal_id)]], "write_date")
         parts = {name: value for name, value in row["write_date"].items() if name != "__class__"}
         return datetime(**parts, tzinfo=UTC)
+
+    @contextmanager
+    def hidden(self, field: str) -> Iterator[None]:
+        """Hides a field of opportunities from everybody."""
+        rule = self.admin.create("ir.model.field.access", model=DEAL, field=field, perm_read=False)
+        try:
+            yield
+        finally:
+            self.admin.call("DELETE", f"/ir.model.field.access/{rule['id']}")
 
     def delete_notes(self, deal_id: str) -> None:
         rows = self.seller.find("ir.note", [["resource", "=", f"{DEAL},{deal_id}"]])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.protocol import Choice, Crm, Fields, FieldSpec
 
 CHOICES = (Choice("price", "Price"), Choice("budget", "Budget"))
@@ -36,6 +37,7 @@ class SeenDeal:
         amount: In `currency`.
         currency: ISO 4217 code.
         account: The buying company.
+        told: What stands in the fields of `World.deal_fields`, by our name.
     """
 
     name: str
@@ -47,6 +49,7 @@ class SeenDeal:
     amount: float | None = 42_000.0
     currency: str = "EUR"
     account: str = "Nordwind Logistics"
+    told: Mapping[DealField, str] = field(default_factory=dict)
 
 
 class World(Protocol):
@@ -56,11 +59,16 @@ class World(Protocol):
         crm: The connector under test.
         specs: Fields in the CRM's own naming rules, one of each kind that it has; the first is a `choice` of price and budget.
         keeps_fields: Whether the CRM can hold fields of ours.
+        deal_fields: The CRM's name of a field that people fill, for each of team, region, product and segment that it can hold.
     """
 
     crm: Crm
     specs: Sequence[FieldSpec]
     keeps_fields: bool
+    deal_fields: Mapping[DealField, str]
+
+    def reading(self, deal_fields: DealFieldNames) -> Crm:
+        """Gives another connector to the same CRM, of a company that names these fields."""
 
     def add_lost(self, deal: SeenDeal) -> str:
         """Gives the id of a new lost deal."""
