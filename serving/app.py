@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
-from lossnlp.classifier import LossClassifier
 from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
 from serving.doors import open_doors
@@ -17,10 +16,12 @@ from serving.errors import ConfigurationError, SchemaError
 from serving.intake import Assessor, open_intake
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
+from serving.model.following import Follower, open_model
+from serving.model.history import ServiceRecord
+from serving.model.shadow import Shadow, open_shadow
 from serving.openapi import describe_api
 from serving.page_routes import add_pages
 from serving.problems import add_problem_handlers
-from serving.reports.winbacks import open_winbacks
 from serving.schema import require_current_schema
 from serving.settings import Settings
 from serving.store import Database
@@ -28,12 +29,20 @@ from serving.store import Database
 _DESCRIPTION = "Reads closed-lost deals: why they were lost, what was missing, who says so, and when to come back."
 
 
-def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    assessor: Assessor | None = None,
+    follower: Follower | None = None,
+    shadow: Shadow | None = None,
+) -> FastAPI:
     """Gives the web application.
 
     Args:
         settings: What the installation has set.
-        assessor: The classifier; None loads the bundle that the settings name when the app starts.
+        assessor: A classifier that stays; None follows the model that the settings name.
+        follower: What follows it, loaded before; None loads it when the app starts.
+        shadow: A challenger that reads along; None takes the one that the settings name, if they name one.
 
     Raises:
         ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
@@ -41,13 +50,21 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     database, metrics = Database(settings.database_url), Metrics()
     doors = open_doors(settings, Database(settings.database_url), metrics)
 
+    def _follow(following: Follower, running: ExitStack) -> Assessor:
+        record = ServiceRecord(database, settings.model or "", "web")
+        running.enter_context(following.watching(record, metrics))
+        return following.model
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
-        app.state.intake = open_intake(settings, assessor or load_assessor(settings), database, metrics)
-        taxonomy, year = app.state.intake.assessor.taxonomy, settings.fiscal_year_starts
-        app.state.winbacks = open_winbacks(taxonomy, fiscal_year_starts=year)
-        yield
+        with ExitStack() as running:
+            model = assessor or _follow(follower or open_model(settings), running)
+            companion = shadow or open_shadow(settings, database, metrics)
+            if companion is not None:
+                running.enter_context(companion.reading())
+            app.state.intake = open_intake(settings, model, database, metrics, companion=companion)
+            yield
         doors.database.close()
         database.close()
 
@@ -71,20 +88,6 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     add_pages(app, settings, database)
     app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
     return app
-
-
-def load_assessor(settings: Settings) -> Assessor:
-    """Gives the classifier of the bundle that the settings name, with the names and the fiscal year they tell.
-
-    Raises:
-        BundleError: The bundle is missing, incomplete or altered.
-    """
-    return LossClassifier.load(
-        settings.model,
-        rivals=settings.rivals,
-        own_names=settings.own_names,
-        fiscal_year_starts=settings.fiscal_year_starts,
-    )
 
 
 def require_start(settings: Settings, database: Database) -> None:

@@ -9,6 +9,7 @@ a write-back replaced or left alone.
 from serving.tables.base import Table, UtcDateTime, cut_error
 from serving.tables.deals import ApiKeyRow, AssessmentRow, DealRow
 from serving.tables.loop import AttemptRow, BatchRow, InboxRow, PollRow, WriteBackRow
+from serving.tables.model import ModelChoiceRow, ModelServiceRow, ShadowDifferenceRow, ShadowReadingRow
 from serving.tables.people import PersonRow, SessionRow
 from serving.tables.reports import (
     InterviewRow,
@@ -34,6 +35,8 @@ __all__ = [
     "LossReasonRow",
     "LossRivalRow",
     "LossRow",
+    "ModelChoiceRow",
+    "ModelServiceRow",
     "PersonRow",
     "PollRow",
     "ReopenedRow",
@@ -42,6 +45,8 @@ __all__ = [
     "SavedFilterRow",
     "SealedTextRow",
     "SessionRow",
+    "ShadowDifferenceRow",
+    "ShadowReadingRow",
     "StoryConsentRow",
     "Table",
     "UtcDateTime",
