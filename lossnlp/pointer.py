@@ -44,7 +44,7 @@ def find_bundle_folder(path: Path, *, alias: str = CHAMPION) -> Path:
         raise BundleError(
             f"{file} names '{name}', which is no folder beside it; point it at a bundle that stands there."
         )
-    return (here / name).resolve()
+    return here / name
 
 
 def write_pointer(folder: Path, bundle: str, *, alias: str = CHAMPION) -> None:

@@ -72,7 +72,8 @@ def report_shadow(session: Session, *, challenger: str | None = None, since: dat
         ShadowReadingRow.challenger == last.challenger,
         ShadowReadingRow.created_at >= since if since else true(),
     )
-    counts = dict(session.execute(select(ShadowReadingRow.failed, func.count()).where(chosen).group_by("failed")).all())
+    counted = select(ShadowReadingRow.failed, func.count()).where(chosen).group_by(ShadowReadingRow.failed)
+    counts = {bool(has_failed): number for has_failed, number in session.execute(counted)}
     deals, failed = counts.get(False, 0), counts.get(True, 0)
     fields = _fields(session, last, chosen, deals=deals) if deals else ()
     return ShadowReport(last.champion, last.challenger, deals, failed, fields)
@@ -91,7 +92,7 @@ def _fields(
     session: Session, last: ShadowReadingRow, chosen: ColumnElement[bool], *, deals: int
 ) -> tuple[FieldAgreement, ...]:
     query = select(ShadowDifferenceRow.field, func.count()).join(ShadowReadingRow).where(chosen)
-    differ = dict(session.execute(query.group_by(ShadowDifferenceRow.field)).tuples().all())
+    differ: dict[str, int] = dict(iter(session.execute(query.group_by(ShadowDifferenceRow.field))))
     known = compared_fields(Assessment.model_validate(get_assessment(session, last.assessment_id).assessment))
     order = sorted(dict.fromkeys((*known, *differ)), key=lambda name: -differ.get(name, 0))
     return tuple(
@@ -115,5 +116,5 @@ def _examples(session: Session, chosen: ColumnElement[bool], name: str) -> dict[
     )
     return {
         deal_id: Difference(row.field, row.champion_value, row.challenger_value)
-        for deal_id, row in session.execute(query).tuples()
+        for deal_id, row in session.execute(query)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from serving.metrics import Metrics
 from serving.model.folder import FolderSource
 from serving.model.following import Follower, open_follower
 from serving.model.history import ServiceRecord
+from serving.settings import Settings
 from serving.store import Database
 
 MakeBundle = Callable[[str], Path]
@@ -65,12 +66,22 @@ def two(bundles: Path, make_bundle: MakeBundle) -> tuple[str, str]:
 
 @pytest.fixture
 def follower(bundles: Path, two: tuple[str, str], load: Callable[[Path], Assessor]) -> Follower:
-    return open_follower(FolderSource(bundles), load, every_s=0.05)
+    opened = open_follower(FolderSource(bundles), load, every_s=0.05)
+    assert opened.model.model_version == two[0]
+    return opened
 
 
 @pytest.fixture
-def record(database: Database, bundles: Path) -> ServiceRecord:
-    return ServiceRecord(database, str(bundles), "web", process="here:1")
+def small_database(settings: Settings) -> Iterator[Database]:
+    """A database of the embedded kind alone, where the kind makes no difference."""
+    opened = Database(settings.database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def record(small_database: Database, bundles: Path) -> ServiceRecord:
+    return ServiceRecord(small_database, str(bundles), "web", process="here:1")
 
 
 @pytest.fixture
