@@ -24,6 +24,7 @@ from serving.crm import demo
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.model.cli_model import model
+from serving.model.cli_reassess import run_reassessment
 from serving.model.following import open_model
 from serving.people.cli_people import people
 from serving.schema import migrate, open_database
@@ -44,6 +45,7 @@ app.add_typer(verdicts, name="verdicts")
 app.add_typer(model, name="model")
 app.command("record")(show_record)
 app.command("backfill")(run_backfill)
+app.command("reassess")(run_reassessment)
 app.command("top-five")(propose_top_five)
 app.command("report")(write_report)
 

@@ -135,6 +135,14 @@ class Intake:
                 return None
             return replace(_taken(row, is_new=False), write_back=row.write_back.state if row.write_back else None)
 
+    def read(self, deal: Deal) -> Assessment:
+        """Gives the assessment of a deal and keeps nothing.
+
+        Raises:
+            InvalidDealError: Nothing readable stands in its documents.
+        """
+        return self._assess(deal)
+
     def _assess(self, deal: Deal) -> Assessment:
         """Gives the assessment; no database connection is held here."""
         try:

@@ -215,10 +215,9 @@ def test_champion_of_a_real_server_is_followed(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
     source = open_registry(settings, "registry:lossnlp", alias="champion")
-    follower = open_follower(source, load, every_s=1)
-    assert follower.model.model_version.startswith("2026-11-01")
-    switch = Switch(source, "registry:lossnlp", small_database, load)
-    record.begin("1", follower.model.model_version)
-    switch.use("2", by="Ana", reason="")
-    assert follower.look(record, Metrics())
+    with source.client:
+        follower = open_follower(source, load, every_s=1)
+        assert follower.model.model_version.startswith("2026-11-01")
+        Switch(source, "registry:lossnlp", small_database, load).use("2", by="Ana", reason="")
+        assert follower.look(record, Metrics())
     assert follower.model.model_version.startswith("2026-11-02")
