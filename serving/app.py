@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -13,12 +13,12 @@ from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
-from serving.intake import Assessor, open_intake
+from serving.intake import Assessor, Intake, open_intake
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
 from serving.model.following import Follower, open_model
 from serving.model.history import ServiceRecord
-from serving.model.shadow import Shadow, open_shadow
+from serving.model.shadow import open_shadow
 from serving.openapi import describe_api
 from serving.page_routes import add_pages
 from serving.problems import add_problem_handlers
@@ -29,20 +29,12 @@ from serving.store import Database
 _DESCRIPTION = "Reads closed-lost deals: why they were lost, what was missing, who says so, and when to come back."
 
 
-def create_app(
-    settings: Settings,
-    *,
-    assessor: Assessor | None = None,
-    follower: Follower | None = None,
-    shadow: Shadow | None = None,
-) -> FastAPI:
+def create_app(settings: Settings, *, assessor: Assessor | Follower | None = None) -> FastAPI:
     """Gives the web application.
 
     Args:
         settings: What the installation has set.
-        assessor: A classifier that stays; None follows the model that the settings name.
-        follower: What follows it, loaded before; None loads it when the app starts.
-        shadow: A challenger that reads along; None takes the one that the settings name, if they name one.
+        assessor: A classifier that stays, or what follows one; None follows the model that the settings name, loaded when the app starts.
 
     Raises:
         ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
@@ -50,20 +42,10 @@ def create_app(
     database, metrics = Database(settings.database_url), Metrics()
     doors = open_doors(settings, Database(settings.database_url), metrics)
 
-    def _follow(following: Follower, running: ExitStack) -> Assessor:
-        record = ServiceRecord(database, settings.model or "", "web")
-        running.enter_context(following.watching(record, metrics))
-        return following.model
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
-        with ExitStack() as running:
-            model = assessor or _follow(follower or open_model(settings), running)
-            companion = shadow or open_shadow(settings, database, metrics)
-            if companion is not None:
-                running.enter_context(companion.reading())
-            app.state.intake = open_intake(settings, model, database, metrics, companion=companion)
+        with _taking_in(settings, assessor or open_model(settings), database, metrics) as app.state.intake:
             yield
         doors.database.close()
         database.close()
@@ -88,6 +70,22 @@ def create_app(
     add_pages(app, settings, database)
     app.openapi = lambda: describe_api(app, max_items=settings.max_batch_items)  # type: ignore[method-assign]
     return app
+
+
+@contextmanager
+def _taking_in(
+    settings: Settings, assessor: Assessor | Follower, database: Database, metrics: Metrics
+) -> Iterator[Intake]:
+    """Gives the intake while the model is followed and a challenger reads along, where there is one."""
+    with ExitStack() as running:
+        if isinstance(assessor, Follower):
+            record = ServiceRecord(database, settings.model or "", "web")
+            running.enter_context(assessor.watching(record, metrics))
+            assessor = assessor.model
+        shadow = open_shadow(settings, database, metrics)
+        if shadow is not None:
+            running.enter_context(shadow.reading())
+        yield open_intake(settings, assessor, database, metrics, companion=shadow)
 
 
 def require_start(settings: Settings, database: Database) -> None:

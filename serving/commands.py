@@ -60,7 +60,7 @@ def run_service(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     configure_logs(settings)
     require_start(settings, open_database(settings.database_url))
     listener = open_port(host, port)
-    serve(create_app(settings, follower=open_model(settings)), listener)
+    serve(create_app(settings, assessor=open_model(settings)), listener)
 
 
 @app.command("worker")

@@ -37,7 +37,7 @@ def served(
         make_bundle(day)
     write_pointer(bundles, DAYS[0])
     follower = open_follower(FolderSource(bundles), load, every_s=0.05)
-    app = create_app(settings.model_copy(update={"model": str(bundles)}), follower=follower)
+    app = create_app(settings.model_copy(update={"model": str(bundles)}), assessor=follower)
     with serving_beside(app, open_port("127.0.0.1", 0)) as url:
         yield url, follower
 
@@ -108,7 +108,7 @@ def test_request_under_way_ends_on_its_model(
         return assessor  # type: ignore[no-any-return]
 
     follower = open_follower(FolderSource(bundles), load_slow, every_s=0.05)
-    app = create_app(settings, follower=follower)
+    app = create_app(settings, assessor=follower)
     with (
         serving_beside(app, open_port("127.0.0.1", 0)) as url,
         httpx2.Client(base_url=url, headers=KEY, timeout=30) as client,
