@@ -31,10 +31,11 @@ from sqlalchemy import insert
 
 from lossnlp.deal import Deal
 from serving import inbox
-from serving.app import create_app, load_assessor
+from serving.app import create_app
 from serving.crm.signed_doors import sign
 from serving.intake import Assessor
 from serving.logs import configure_logs
+from serving.model.loading import load_assessor
 from serving.schema import migrate, open_database
 from serving.server import open_port, serve
 from serving.settings import Settings

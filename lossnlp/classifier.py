@@ -16,6 +16,7 @@ from lossnlp.deal import Deal
 from lossnlp.decisions import Decisions, Findings, accepted_values, review_of
 from lossnlp.encoder import Encoder
 from lossnlp.legibility import find_obstacle
+from lossnlp.pointer import find_bundle_folder
 from lossnlp.questions import coaching_questions
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, read_views
@@ -64,7 +65,7 @@ class LossClassifier:
         """Gives a classifier with the model of a bundle folder, the shipped one by default.
 
         Args:
-            path: Bundle folder.
+            path: Bundle folder, or a folder of bundles whose pointer `champion.json` names one.
             rivals: See the class.
             own_names: See the class.
             fiscal_year_starts: See the class.
@@ -73,7 +74,7 @@ class LossClassifier:
         Raises:
             BundleError: The bundle is missing, incomplete or altered.
         """
-        bundle = read_bundle(Path(path) if path is not None else find_default_bundle())
+        bundle = read_bundle(find_bundle_folder(Path(path)) if path is not None else find_default_bundle())
         return cls(bundle, rivals=rivals, own_names=own_names, fiscal_year_starts=fiscal_year_starts, threads=threads)
 
     def with_calibration(self, calibration: Calibration) -> LossClassifier:

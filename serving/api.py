@@ -77,7 +77,7 @@ class BatchAnswer(BaseModel):
 
 async def get_intake(request: Request) -> Intake:
     """Gives the running app's intake."""
-    intake: Intake = request.app.state.intake
+    intake: Intake = request.state.intake
     return intake
 
 

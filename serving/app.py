@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
-from lossnlp.classifier import LossClassifier
 from serving import api, door_routes, flat, openapi_30
 from serving.auth import known_digests
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
-from serving.intake import Assessor, open_intake
+from serving.intake import Assessor, Intake, open_intake
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
+from serving.model.following import Follower, open_model
+from serving.model.history import ServiceRecord
+from serving.model.shadow import open_shadow
 from serving.openapi import describe_api
 from serving.page_routes import add_pages
 from serving.problems import add_problem_handlers
-from serving.reports.winbacks import open_winbacks
 from serving.schema import require_current_schema
 from serving.settings import Settings
 from serving.store import Database
@@ -28,12 +29,12 @@ from serving.store import Database
 _DESCRIPTION = "Reads closed-lost deals: why they were lost, what was missing, who says so, and when to come back."
 
 
-def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastAPI:
+def create_app(settings: Settings, *, assessor: Assessor | Follower | None = None) -> FastAPI:
     """Gives the web application.
 
     Args:
         settings: What the installation has set.
-        assessor: The classifier; None loads the bundle that the settings name when the app starts.
+        assessor: A classifier that stays, or what follows one; None follows the model that the settings name, loaded when the app starts.
 
     Raises:
         ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
@@ -44,10 +45,8 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
-        app.state.intake = open_intake(settings, assessor or load_assessor(settings), database, metrics)
-        taxonomy, year = app.state.intake.assessor.taxonomy, settings.fiscal_year_starts
-        app.state.winbacks = open_winbacks(taxonomy, fiscal_year_starts=year)
-        yield
+        with _taking_in(settings, assessor or open_model(settings), database, metrics) as app.state.intake:
+            yield
         doors.database.close()
         database.close()
 
@@ -73,18 +72,20 @@ def create_app(settings: Settings, *, assessor: Assessor | None = None) -> FastA
     return app
 
 
-def load_assessor(settings: Settings) -> Assessor:
-    """Gives the classifier of the bundle that the settings name, with the names and the fiscal year they tell.
-
-    Raises:
-        BundleError: The bundle is missing, incomplete or altered.
-    """
-    return LossClassifier.load(
-        settings.model,
-        rivals=settings.rivals,
-        own_names=settings.own_names,
-        fiscal_year_starts=settings.fiscal_year_starts,
-    )
+@contextmanager
+def _taking_in(
+    settings: Settings, assessor: Assessor | Follower, database: Database, metrics: Metrics
+) -> Iterator[Intake]:
+    """Gives the intake while the model is followed and a challenger reads along, where there is one."""
+    with ExitStack() as running:
+        if isinstance(assessor, Follower):
+            record = ServiceRecord(database, settings.model or "", "web")
+            running.enter_context(assessor.watching(record, metrics))
+            assessor = assessor.model
+        shadow = open_shadow(settings, database, metrics)
+        if shadow is not None:
+            running.enter_context(shadow.reading())
+        yield open_intake(settings, assessor, database, metrics, companion=shadow)
 
 
 def require_start(settings: Settings, database: Database) -> None:

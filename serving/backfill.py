@@ -139,8 +139,9 @@ class Backfill:
             return PlannedDeal(deal_id, silence="no text")
         if current is None:
             return PlannedDeal(deal_id, silence="not in the CRM")
+        intake = self.receiver.intake.holding_still()
         try:
-            taken = self.receiver.intake.for_crm(None).take_deal(parse_deal(self.receiver.without_our_words(request)))
+            taken = intake.for_crm(None).take_deal(parse_deal(self.receiver.without_our_words(request)))
         except InvalidDealError:
             return PlannedDeal(deal_id, silence="unreadable")
         except Exception as error:  # noqa: BLE001 (one deal must not end the plan of all)
@@ -149,7 +150,7 @@ class Backfill:
         with self.worker.database.reading() as session:
             row = store.get_assessment(session, taken.id)
             assessment = Assessment.model_validate(row.assessment)
-            held = read_held(session, row, assessment, self.receiver.intake.assessor.taxonomy)
+            held = read_held(session, row, assessment, intake.assessor.taxonomy)
             answer, planned, is_confirmed = held.reading, held.planned, held.verdict is not None
             ours = outbox.find_our_values(session, deal_id, crm=self.worker.crm.name, with_confirmed=is_confirmed)
         decision = self.worker.decide(planned, current=current, ours=ours, is_confirmed=is_confirmed)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 
-from serving.app import load_assessor
 from serving.crm.connect import connect_crm, read_field_map
 from serving.drift.weekly import run_looks
-from serving.intake import open_intake
+from serving.intake import Companion, open_intake
 from serving.metrics import Metrics
+from serving.model.following import Follower, open_model
+from serving.model.history import ServiceRecord
+from serving.model.shadow import open_shadow
 from serving.poller import Poller
 from serving.receiver import Receiver
 from serving.reports.pack_files import run_packs
@@ -21,6 +24,7 @@ from serving.settings import Settings
 from serving.worker import Worker
 
 _GRACE_S = 30.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +75,71 @@ class ClosedLoop:
             loop.join(_GRACE_S)
 
 
-def open_closed_loop(settings: Settings) -> ClosedLoop:
+def open_closed_loop(
+    settings: Settings, *, follower: Follower | None = None, companion: Companion | None = None
+) -> ClosedLoop:
     """Gives the loops over the database, CRM and model that the settings name.
+
+    Args:
+        settings: What the installation has set.
+        follower: Holds the model; None loads it.
+        companion: Reads new deals along; None where nothing does.
 
     Raises:
         ConfigurationError: No CRM is set, or it cannot be used.
         BundleError: The model cannot be loaded.
     """
     crm, database = connect_crm(settings), open_database(settings.database_url)
-    assessor = load_assessor(settings)
-    reminders = open_reminders(settings, database, crm=crm, taxonomy=assessor.taxonomy)
+    model = (follower or open_model(settings)).model
+    reminders = open_reminders(settings, database, crm=crm, taxonomy=model.taxonomy)
+    intake = open_intake(settings, model, database, Metrics(), companion=companion)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, open_intake(settings, assessor, database, Metrics()).for_crm(crm.name)),
-        Worker(database, crm, fields=read_field_map(settings, assessor.taxonomy)),
+        Receiver(database, crm, intake.for_crm(crm.name)),
+        Worker(database, crm, fields=read_field_map(settings, model.taxonomy)),
         (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
     )
+
+
+def run_following(settings: Settings, stop: Event, *, poll: bool, follower: Follower | None = None) -> None:
+    """Runs the loops until `stop` is set, always with the model that is named; when its labels change, they are opened anew.
+
+    Args:
+        settings: What the installation has set.
+        stop: Ends the loops.
+        poll: Whether to ask the CRM for lost deals from time to time.
+        follower: Holds the model; None loads it.
+
+    Raises:
+        ConfigurationError: No CRM is set, or it cannot be used.
+        BundleError: The model cannot be loaded.
+    """
+    database, metrics = open_database(settings.database_url), Metrics()
+    following, shadow = follower or open_model(settings), open_shadow(settings, database, metrics)
+    record = ServiceRecord(database, settings.model or "", "worker")
+    every_s = settings.poll_every_s if poll else None
+    with following.watching(record, metrics), shadow.reading() if shadow else nullcontext():
+        while not stop.is_set():
+            with _until(stop, following) as ended:
+                closed_loop = open_closed_loop(settings, follower=following, companion=shadow)
+                closed_loop.run(ended, poll_every_s=every_s)
+
+
+@contextmanager
+def _until(stop: Event, following: Follower) -> Iterator[Event]:
+    """Gives an event that is set when the process is to stop or the labels of the model have changed."""
+    ended = Event()
+
+    def pass_on() -> None:
+        while not ended.is_set():
+            if stop.wait(_LOOK_S):
+                ended.set()
+
+    following.on_labels = ended.set
+    watcher = Thread(target=pass_on, daemon=True)
+    watcher.start()
+    try:
+        yield ended
+    finally:
+        ended.set()
+        watcher.join()

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from serving import store
-from serving.app import create_app, load_assessor, require_start
+from serving.app import create_app, require_start
 from serving.auth import new_key, read_or_make_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
@@ -19,11 +19,14 @@ from serving.cli_top_five import propose_top_five
 from serving.cli_verdicts import verdicts
 from serving.cli_winbacks import winbacks
 from serving.cli_write_backs import write_backs
-from serving.closed_loop import open_closed_loop
+from serving.closed_loop import open_closed_loop, run_following
 from serving.crm import demo
 from serving.demo import run_demo
 from serving.drift.command import show_drift
 from serving.logs import configure_logs
+from serving.model.cli_model import model
+from serving.model.cli_reassess import run_reassessment
+from serving.model.following import open_model
 from serving.people.cli_people import people
 from serving.schema import migrate, open_database
 from serving.secret_values import digest_secret
@@ -40,8 +43,10 @@ app.add_typer(crm, name="crm")
 app.add_typer(people, name="people")
 app.add_typer(winbacks, name="winbacks")
 app.add_typer(verdicts, name="verdicts")
+app.add_typer(model, name="model")
 app.command("record")(show_record)
 app.command("backfill")(run_backfill)
+app.command("reassess")(run_reassessment)
 app.command("top-five")(propose_top_five)
 app.command("report")(write_report)
 app.command("drift")(show_drift)
@@ -57,7 +62,7 @@ def run_service(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     configure_logs(settings)
     require_start(settings, open_database(settings.database_url))
     listener = open_port(host, port)
-    serve(create_app(settings, assessor=load_assessor(settings)), listener)
+    serve(create_app(settings, assessor=open_model(settings)), listener)
 
 
 @app.command("worker")
@@ -71,11 +76,10 @@ def run_worker(
     """Takes in the deals that the CRM tells of and sends write-backs to it, the CRM that LOSSNLP_CRM names."""
     settings = load_settings()
     configure_logs(settings)
-    closed_loop = open_closed_loop(settings)
     if once:
-        closed_loop.run_once(poll=poll)
+        open_closed_loop(settings).run_once(poll=poll)
     else:
-        closed_loop.run(stop_on_signal(), poll_every_s=settings.poll_every_s if poll else None)
+        run_following(settings, stop_on_signal(), poll=poll)
 
 
 @app.command("migrate")

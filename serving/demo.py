@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import track
 
 from serving.api import StoredAssessment
-from serving.app import create_app, load_assessor
+from serving.app import create_app
 from serving.auth import KEY_FILE
 from serving.crm.connect import connect_crm
 from serving.crm.protocol import fetch_all_lost
 from serving.demo_report import LABEL_WIDTH, Walked, print_conflict, print_summary, print_table
 from serving.errors import ConfigurationError
+from serving.model.loading import load_assessor
 from serving.people.first_person import DEMO_EMAIL, PASSWORD_FILE, make_demo_person
 from serving.schema import open_database
 from serving.server import open_port, serving_beside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from threading import BoundedSemaphore
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from serving import outbox, store
 from serving.drift.figures import DealFigures, keep_figures, read_figures
 from serving.logs import describe_error
 from serving.metrics import Metrics
+from serving.model.in_service import held
 from serving.reports.losses import record_loss
 from serving.review.seal import Seal, keep_sealed, open_seal
 from serving.review.verdicts import HeldReading, find_held_on_content, read_held
@@ -48,6 +50,16 @@ class Assessor(Protocol):
         """Gives the assessment of one deal."""
 
 
+class Companion(Protocol):
+    """What reads along: it is told of every new answer, and when deals are being classified."""
+
+    def busy(self) -> AbstractContextManager[object]:
+        """Gives a context in which a deal is classified, and nothing of the companion's begins."""
+
+    def offer(self, deal: Deal, assessment_id: str, assessment: Assessment) -> None:
+        """Tells of an answer that is committed; returns at once and never raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A stored answer: its id, the assessment as published, whether it was made just now; of an older one the state of its write-back."""
@@ -69,6 +81,7 @@ class Intake:
         crm: Name of the CRM that accepted values go to; None queues no write-back.
         sampling: How many deals a person sees that need not be seen.
         seal: Encrypts the documents that are kept; None keeps none.
+        companion: Reads new deals along, a challenger for one; None where nothing does.
         classifying: Bounds how many deals are classified at once, one a processor: more would only take turns.
     """
 
@@ -78,6 +91,7 @@ class Intake:
     crm: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seal: Seal | None = None
+    companion: Companion | None = None
     classifying: BoundedSemaphore = field(
         default_factory=lambda: BoundedSemaphore(os.cpu_count() or 1), repr=False, compare=False
     )
@@ -95,6 +109,13 @@ class Intake:
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
         """
+        return self.holding_still()._take(deal, batch_id)
+
+    def holding_still(self) -> Intake:
+        """Gives the same intake with the model of this moment, which stays whatever is put in service meanwhile."""
+        return replace(self, assessor=held(self.assessor))
+
+    def _take(self, deal: Deal, batch_id: str | None) -> Taken:
         digest = content_digest(deal)
         taken = self._find_seen(deal, digest) or self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
         if not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
@@ -115,14 +136,25 @@ class Intake:
                 return None
             return replace(_taken(row, is_new=False), write_back=row.write_back.state if row.write_back else None)
 
+    def read(self, deal: Deal) -> Assessment:
+        """Gives the assessment of a deal and keeps nothing.
+
+        Raises:
+            InvalidDealError: Nothing readable stands in its documents.
+        """
+        return self._assess(deal)
+
     def _assess(self, deal: Deal) -> Assessment:
         """Gives the assessment; no database connection is held here."""
         try:
-            with self.classifying, self.metrics.time_assessing():
+            with self.classifying, self._busy(), self.metrics.time_assessing():
                 return self.assessor.assess(deal)
         except Exception as error:
             _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))
             raise
+
+    def _busy(self) -> AbstractContextManager[object]:
+        return self.companion.busy() if self.companion else nullcontext()
 
     def _queue_seen(self, taken: Taken, batch_id: str | None) -> None:
         """Queues what was answered before a CRM was connected, or planned only; a batch also sends again what has failed or was undone."""
@@ -171,17 +203,34 @@ class Intake:
                 keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, held, batch_id=batch_id)
             session.commit()
-            return _taken(row, is_new=True)
+        if self.companion is not None:
+            self.companion.offer(deal, row.id, assessment)
+        return _taken(row, is_new=True)
 
 
-def open_intake(settings: Settings, assessor: Assessor, database: Database, metrics: Metrics) -> Intake:
+def open_intake(
+    settings: Settings,
+    assessor: Assessor,
+    database: Database,
+    metrics: Metrics,
+    *,
+    companion: Companion | None = None,
+) -> Intake:
     """Gives the intake as the installation has set it: its CRM, its samples, whether texts are kept.
+
+    Args:
+        settings: What the installation has set.
+        assessor: The classifier.
+        database: Where answers and write-backs are kept.
+        metrics: Where deals are counted.
+        companion: Reads new deals along; None where nothing does.
 
     Raises:
         ConfigurationError: A key for the texts cannot be used.
     """
     sampling = Sampling(settings.audit_rate, settings.agreement_rate)
-    return Intake(assessor, database, metrics, crm=settings.crm, sampling=sampling, seal=open_seal(settings))
+    seal = open_seal(settings)
+    return Intake(assessor, database, metrics, crm=settings.crm, sampling=sampling, seal=seal, companion=companion)
 
 
 def parse_deal(request: object) -> Deal:

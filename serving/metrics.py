@@ -43,6 +43,22 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._model = Gauge("lossnlp_model", "1 for the model in service.", ["version"], registry=self._registry)
+        self._model_swaps = Counter(
+            "lossnlp_model_swaps",
+            "Looks for another model by outcome: swapped, refused or source_away.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._shadow_deals = Counter(
+            "lossnlp_shadow_deals",
+            "Deals offered to a challenger by outcome: compared, failed or dropped.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._add_drift_gauges()
+
+    def _add_drift_gauges(self) -> None:
         self._drift_p = Gauge(
             "lossnlp_drift_p",
             "How likely a difference as large is where nothing has changed, by feature, at the newest weekly look; NaN where too few "
@@ -61,6 +77,19 @@ class Metrics:
             "When the newest weekly look was taken, as Unix time; 0 where none was.",
             registry=self._registry,
         )
+
+    def show_model(self, version: str) -> None:
+        """Shows which model is in service; the one before is shown no more."""
+        self._model.clear()
+        self._model.labels(version).set(1)
+
+    def count_swap(self, outcome: str) -> None:
+        """Counts a swap of the model, a refused bundle, or a source that did not answer."""
+        self._model_swaps.labels(outcome).inc()
+
+    def count_shadow(self, outcome: str) -> None:
+        """Counts one deal that a challenger was offered."""
+        self._shadow_deals.labels(outcome).inc()
 
     def count_request(self, method: str, route: str, *, status: int, seconds: float) -> None:
         """Counts one answered request under its route template."""

@@ -67,6 +67,7 @@ class RequestScope:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         exchange = _Exchange(scope, send, _request_id(scope))
+        _hold_model(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
@@ -88,6 +89,13 @@ class RequestScope:
         status = exchange.status or _CLIENT_LEFT
         self._metrics.count_request(method, exchange.route, status=status, seconds=seconds)
         _log.info("request", method=method, route=exchange.route, status=status, latency_ms=round(seconds * 1000, 1))
+
+
+def _hold_model(scope: Scope) -> None:
+    """Gives the request an intake of its own: it ends on the model that it began with, whatever is put in service meanwhile."""
+    intake = getattr(scope["app"].state, "intake", None) if "app" in scope else None
+    if intake is not None:
+        scope.setdefault("state", {})["intake"] = intake.holding_still()
 
 
 def _unreadable() -> ProblemError:

@@ -25,6 +25,11 @@ def _split_names(names: object) -> object:
     return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
 
+def _path_as_text(named: object) -> object:
+    return str(named) if isinstance(named, Path) else named
+
+
+ModelName = Annotated[str, BeforeValidator(_path_as_text)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 
 
@@ -35,7 +40,11 @@ class Settings(BaseSettings):
         var_dir: Folder of the files the service makes: the embedded database, the first key, the demo CRM's state.
         database_url: SQLAlchemy URL; an SQLite file under `var_dir`, or `postgresql+psycopg://…`.
         api_key: A first API key, for start-up; further keys are made with `lossnlp-serve keys create`.
-        model: Folder of a model bundle; None is the one that ships with lossnlp.
+        model: The model in service: a bundle folder, a folder of bundles with the pointer `champion.json`, or an alias of a registry
+            (`registry:MODEL@ALIAS`); None is the bundle that ships with lossnlp.
+        model_every_s: Time between two looks whether another model is named, in seconds, at least 0.05.
+        shadow_model: A challenger that reads every new deal along, named as `model` is, with the pointer `challenger.json`; None has
+            none.
         rivals: Names of rivals, beside those that lossnlp finds by itself; commas between them.
         own_names: Names of the own company and products, which are never rivals; commas between them.
         fiscal_year_starts: Month in which fiscal years start where a text does not say, 1 to 12.
@@ -60,7 +69,9 @@ class Settings(BaseSettings):
     var_dir: Path = Path("var")
     database_url: str = Field(default_factory=_default_database_url, repr=False)
     api_key: SecretStr | None = None
-    model: Path | None = None
+    model: ModelName | None = None
+    model_every_s: float = Field(default=10.0, ge=0.05)
+    shadow_model: ModelName | None = None
     rivals: Names = ()
     own_names: Names = ()
     fiscal_year_starts: int = Field(default=1, ge=1, le=12)

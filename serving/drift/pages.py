@@ -34,7 +34,7 @@ def show_drift(request: Request, viewer: DriftViewer) -> HTMLResponse:
         "drift.html",
         viewer=viewer,
         look=look,
-        lines=describe(look, request.app.state.intake.assessor.taxonomy) if look else (),
+        lines=describe(look, request.state.intake.assessor.taxonomy) if look else (),
         months=months[::-1],
         false_alarms=load_drift_settings().false_alarms,
         few=FEWEST,

@@ -96,7 +96,7 @@ def enter_interview(request: Request, deal_id: str, form: Answered, viewer: From
             403, "Interviews are entered by operations, managers and leaders; hand the answers to one of them."
         )
     loss = _get_seen(request, viewer, deal_id)
-    intake: Intake = request.app.state.intake
+    intake: Intake = request.state.intake
     try:
         answers = parse_answers(form, get_question_set(), today=now().date())
         texts = find_texts(loss.assessment_id) if answers.has_words else Texts("none")
@@ -128,7 +128,7 @@ def _page(
         last = find_interview(session, deal_id)
         deal = session.get_one(DealRow, deal_id)
         count = len(session.scalars(select(InterviewRow.id).where(InterviewRow.deal_id == deal_id)).all())
-    taxonomy = request.app.state.intake.assessor.taxonomy
+    taxonomy = request.state.intake.assessor.taxonomy
     return render_page(
         request,
         "interviews/deal.html",

@@ -28,7 +28,7 @@ def today() -> date:
 
 def taxonomy_of(request: Request) -> Taxonomy:
     """Gives the labels that the running model knows."""
-    taxonomy: Taxonomy = request.app.state.intake.assessor.taxonomy
+    taxonomy: Taxonomy = request.state.intake.assessor.taxonomy
     return taxonomy
 
 

@@ -17,7 +17,7 @@ from serving.people.access import SignedIn, Viewer, sees_loss
 from serving.problems import ProblemError
 from serving.rendering import render_page
 from serving.reports.winback_exports import write_calendar, write_csv
-from serving.reports.winbacks import Wanted, WinbackList
+from serving.reports.winbacks import Wanted, WinbackList, open_winbacks
 from serving.store import Database, now
 from serving.tables import LossRow
 
@@ -108,12 +108,11 @@ def download_calendar(request: Request, viewer: SignedIn) -> Response:
 
 
 def _list_of(request: Request) -> WinbackList:
-    winbacks: WinbackList = request.app.state.winbacks
-    return winbacks
+    return open_winbacks(_taxonomy(request), fiscal_year_starts=request.app.state.settings.fiscal_year_starts)
 
 
 def _taxonomy(request: Request) -> Taxonomy:
-    taxonomy: Taxonomy = request.app.state.intake.assessor.taxonomy
+    taxonomy: Taxonomy = request.state.intake.assessor.taxonomy
     return taxonomy
 
 

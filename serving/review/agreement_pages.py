@@ -20,5 +20,5 @@ def show_agreement(request: Request, viewer: Annotated[Viewer, Depends(require_r
     """Gives the agreement of the last twelve months."""
     database: Database = request.app.state.database
     with database.reading() as session:
-        report = report_agreement(session, request.app.state.intake.assessor.taxonomy, at=now())
+        report = report_agreement(session, request.state.intake.assessor.taxonomy, at=now())
     return render_page(request, "review/agreement.html", viewer=viewer, report=report, few=FEW)

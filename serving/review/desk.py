@@ -46,7 +46,7 @@ class Desk:
     def of(cls, request: Request) -> Desk:
         """Gives the desk of the application that answers."""
         state = request.app.state
-        return cls(state.settings, state.database, state.texts, state.intake.assessor)
+        return cls(state.settings, state.database, state.texts, request.state.intake.assessor)
 
     @property
     def bench(self) -> Bench:

@@ -142,7 +142,7 @@ def _page(
         faults=faults,
         name=name,
         name_fault=fault,
-        **_words(request.app.state.intake.assessor.taxonomy),
+        **_words(request.state.intake.assessor.taxonomy),
     )
 
 

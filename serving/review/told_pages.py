@@ -40,7 +40,7 @@ class Told:
 def show_told(request: Request, deal_id: str, viewer: SignedIn) -> HTMLResponse:
     """Gives a deal's reading and its questions, to whom the deal is theirs to see."""
     database: Database = request.app.state.database
-    assessor: Assessor = request.app.state.intake.assessor
+    assessor: Assessor = request.state.intake.assessor
     with database.reading() as session:
         loss = session.scalar(select(LossRow).where(LossRow.deal_id == deal_id, sees_loss(viewer)))
         if loss is None:

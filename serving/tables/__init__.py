@@ -10,6 +10,7 @@ from serving.tables.base import Table, UtcDateTime, cut_error
 from serving.tables.deals import ApiKeyRow, AssessmentRow, DealRow
 from serving.tables.drift import DealFiguresRow, DriftLookRow
 from serving.tables.loop import AttemptRow, BatchRow, InboxRow, PollRow, WriteBackRow
+from serving.tables.model import ModelChoiceRow, ModelServiceRow, ShadowDifferenceRow, ShadowReadingRow
 from serving.tables.people import PersonRow, SessionRow
 from serving.tables.reports import (
     InterviewRow,
@@ -37,6 +38,8 @@ __all__ = [
     "LossReasonRow",
     "LossRivalRow",
     "LossRow",
+    "ModelChoiceRow",
+    "ModelServiceRow",
     "PersonRow",
     "PollRow",
     "ReopenedRow",
@@ -45,6 +48,8 @@ __all__ = [
     "SavedFilterRow",
     "SealedTextRow",
     "SessionRow",
+    "ShadowDifferenceRow",
+    "ShadowReadingRow",
     "StoryConsentRow",
     "Table",
     "UtcDateTime",

@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 
 from lossnlp.classifier import LossClassifier
 from lossnlp.deal import Deal
-from serving.app import create_app, load_assessor
+from serving.app import create_app
 from serving.crm.demo import DemoCrm
 from serving.crm.protocol import fetch_all_lost
+from serving.model.loading import load_assessor
 from serving.settings import Settings
 from serving.store import Database
 from serving.worker import Worker

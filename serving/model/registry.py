@@ -1,0 +1,220 @@
+"""Bundles of an MLflow registry, over the REST interface of its tracking server: no MLflow is needed here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lossnlp.bundle import MANIFEST, Manifest, read_bundle
+from lossnlp.errors import BundleError
+from lossnlp.pointer import find_bundle_folder, pointer_file, write_pointer
+from serving.errors import ConfigurationError
+from serving.model.sources import Named, SourceAwayError
+from serving.settings import Settings, read_settings
+
+REGISTRY = "registry:"
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,99})(?:@([A-Za-z0-9][A-Za-z0-9._-]{0,99}))?")
+_API = "api/2.0/mlflow/registered-models/alias"
+_VERSION = "api/2.0/mlflow/model-versions/get"
+_ARTIFACT = "model-versions/get-artifact"
+_TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
+
+
+class RegistrySettings(BaseSettings):
+    """Where the tracking server is; the names are MLflow's own.
+
+    Args:
+        tracking_uri: Its address, http or https.
+        tracking_token: A bearer token.
+        tracking_username: A name for basic authentication.
+        tracking_password: The password of that name.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MLFLOW_", env_ignore_empty=True, frozen=True)
+
+    tracking_uri: str = Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$")
+    tracking_token: SecretStr | None = None
+    tracking_username: str | None = None
+    tracking_password: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySource:
+    """The version of a registered model that bears an alias.
+
+    A version's bundle is fetched once, checked, and kept under `kept`: a rollback to it downloads nothing.
+
+    Args:
+        client: Reaches the tracking server.
+        model: Name of the registered model.
+        alias: The alias.
+        kept: Folder of the bundles that were fetched.
+
+    Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
+    """
+
+    client: httpx2.Client
+    model: str
+    alias: str
+    kept: Path
+    may_change: bool = True
+
+    def find_named(self) -> Named:
+        """Gives the version that bears the alias now."""
+        told = self._ask(_API, name=self.model, alias=self.alias)
+        return Named(str(told["model_version"]["version"]))
+
+    def fetch(self, named: Named) -> Path:
+        """Gives the folder of a version's bundle, fetched and checked, or as it was kept."""
+        folder = self.kept / self._name(named.reference)
+        if not folder.is_dir():
+            self._fetch_whole(named.reference, folder)
+        write_pointer(self.kept, folder.name, alias=self._last)
+        return folder
+
+    def find_last(self) -> Named | None:
+        """Gives the version that was fetched last under this alias."""
+        if not pointer_file(self.kept, self._last).is_file():
+            return None
+        return Named(find_bundle_folder(self.kept, alias=self._last).name.removeprefix(self._name("")))
+
+    @property
+    def _last(self) -> str:
+        return f"{self.model}@{self.alias}"
+
+    def _name(self, version: str) -> str:
+        return f"{self.model}-{version}"
+
+    def _fetch_whole(self, version: str, folder: Path) -> None:
+        """Makes the folder appear with all of a version's bundle in it, or not at all."""
+        self.kept.mkdir(parents=True, exist_ok=True)
+        fresh = self.kept / f".{folder.name}-{uuid4().hex}"
+        fresh.mkdir()
+        try:
+            self._download(version, fresh)
+            read_bundle(fresh)
+            _put(fresh, folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def find_bundle(self, wanted: str) -> Named:
+        """Gives a version of the model."""
+        told = self._ask(_VERSION, name=self.model, version=wanted)
+        return Named(str(told["model_version"]["version"]))
+
+    def point(self, named: Named) -> None:
+        """Gives the alias to another version."""
+        with self._answers():
+            body = {"name": self.model, "alias": self.alias, "version": named.reference}
+            self.client.post(_API, json=body).raise_for_status()
+
+    def _download(self, version: str, folder: Path) -> None:
+        """Fetches the files that the bundle's manifest lists; each name is checked before anything is written under it."""
+        inside = self._find_bundle(version)
+        manifest_file = folder / MANIFEST
+        self._save(version, f"{inside}/{MANIFEST}", manifest_file)
+        try:
+            manifest = Manifest.model_validate_json(manifest_file.read_bytes())
+        except ValidationError:
+            raise BundleError(f"Version {version} of '{self.model}' has a damaged {MANIFEST}.") from None
+        for name in manifest.files:
+            if name != Path(name).name or name in ("", MANIFEST):
+                raise BundleError(f"Version {version} of '{self.model}' lists '{name}', which no bundle holds.")
+            self._save(version, f"{inside}/{name}", folder / name)
+
+    def _find_bundle(self, version: str) -> str:
+        """Gives the path of the bundle among the files of the logged model."""
+        query = {"name": self.model, "version": version, "path": "MLmodel"}
+        with self._answers():
+            answer = self.client.get(_ARTIFACT, params=query).raise_for_status()
+        try:
+            path = yaml.safe_load(answer.text)["flavors"]["python_function"]["artifacts"]["bundle"]["path"]
+        except (yaml.YAMLError, KeyError, TypeError):
+            message = f"Version {version} of '{self.model}' is no model of lossnlp: it was logged without a bundle."
+            raise BundleError(message) from None
+        return str(path)
+
+    def _save(self, version: str, path: str, file: Path) -> None:
+        query = {"name": self.model, "version": version, "path": path}
+        with self._answers(), self.client.stream("GET", _ARTIFACT, params=query) as answer, file.open("wb") as out:
+            answer.raise_for_status()
+            for chunk in answer.iter_bytes():
+                out.write(chunk)
+
+    def _ask(self, path: str, **query: str) -> dict[str, Any]:
+        with self._answers():
+            told: dict[str, Any] = self.client.get(path, params=query).raise_for_status().json()
+            return told
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Turns what goes wrong on the way into one message: 404 says that the registry has no such thing, all else that it is away."""
+        try:
+            yield
+        except httpx2.HTTPStatusError as error:
+            status = error.response.status_code
+            if status in (400, 404):
+                raise BundleError(f"The registry has no '{self.model}@{self.alias}' as it was asked for.") from None
+            raise SourceAwayError(f"The registry answers with status {status}.") from None
+        except (httpx2.HTTPError, ValueError) as error:
+            raise SourceAwayError(f"The registry cannot be reached ({type(error).__name__}).") from None
+
+
+def open_registry(settings: Settings, named: str, *, alias: str) -> RegistrySource:
+    """Gives an alias of the registry that MLFLOW_TRACKING_URI names.
+
+    Args:
+        settings: What the installation has set.
+        named: `registry:MODEL` or `registry:MODEL@ALIAS`.
+        alias: The alias where none is given.
+
+    Raises:
+        ConfigurationError: The name or the address cannot be used.
+    """
+    found = _NAME.fullmatch(named.removeprefix(REGISTRY))
+    if found is None:
+        message = f"'{named}' names no registered model; write registry:MODEL@ALIAS, such as registry:lossnlp@{alias}."
+        raise ConfigurationError(message, field="LOSSNLP_MODEL")
+    client = _connect(_read_registry_settings())
+    return RegistrySource(client, found[1], found[2] or alias, settings.var_dir / "models")
+
+
+def _read_registry_settings() -> RegistrySettings:
+    try:
+        return read_settings(RegistrySettings, prefix="MLFLOW_")
+    except ConfigurationError as error:
+        message = (
+            f"{error.message} A registry is asked through its tracking server: start one with `mlflow server "
+            "--backend-store-uri sqlite:///mlflow.db` and set MLFLOW_TRACKING_URI to its http address."
+        )
+        raise ConfigurationError(message, field=error.field) from None
+
+
+def _connect(registry: RegistrySettings) -> httpx2.Client:
+    headers, auth = {}, None
+    if registry.tracking_token:
+        headers["Authorization"] = f"Bearer {registry.tracking_token.get_secret_value()}"
+    elif registry.tracking_username and registry.tracking_password:
+        auth = httpx2.BasicAuth(registry.tracking_username, registry.tracking_password.get_secret_value())
+    base = registry.tracking_uri.rstrip("/") + "/"
+    return httpx2.Client(base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT)
+
+
+def _put(fresh: Path, folder: Path) -> None:
+    """Gives the folder its name; another process may have been sooner with the same."""
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
