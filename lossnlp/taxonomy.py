@@ -112,7 +112,9 @@ def read_taxonomy(path: Path) -> Taxonomy:
 
 def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
     """Writes a taxonomy as the YAML file that `read_taxonomy` reads."""
-    text = yaml.safe_dump(taxonomy.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(
+        taxonomy.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=120
+    )
     path.write_text(text, encoding="utf-8")
 
 

@@ -134,13 +134,13 @@ def own_material(sources: Sources, config: TrainConfig) -> Material:
         TaxonomyError: The taxonomy file is unusable.
     """
     shipped = get_default_taxonomy()
-    named = read_taxonomy(sources.taxonomy) if sources.taxonomy else None
+    named = _with_elements(read_taxonomy(sources.taxonomy), shipped) if sources.taxonomy else None
     own = _read(sources, named)
-    known = named or _taxonomy_of(own, shipped, has_corpus=bool(sources.corpus))
+    known = named or _taxonomy_of(own, shipped, is_ours=bool(sources.corpus or sources.verdicts))
     ours = read_crosswalk(known, shipped.codes) if sources.corpus or named else {}
     replay, replay_held_out = _replayed(sources.corpus, config, certain_codes(ours))
-    if replay and not known.elements:
-        known = known.model_copy(update={"elements": shipped.elements})
+    if not replay and all(one.is_partial for one in own.deals):
+        known = known.model_copy(update={"elements": ()})
     newest, older, left_out = _newest(own.deals, sources.since)
     parts = {name: [one for one in part if one.deal.id in older] for name, part in own.parts.items()}
     learn, held_out = parts["learn"], parts["held_out"]
@@ -178,10 +178,14 @@ def _read(sources: Sources, taxonomy: Taxonomy | None) -> OwnDeals:
     return OwnDeals(parts, places, tuple(unreadable), tuple(place for own in found for place in own.unlabelled))
 
 
-def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, has_corpus: bool) -> Taxonomy:
-    """Gives the shipped labels where own deals use no other and the corpus stands beside them, else the labels found."""
+def _with_elements(taxonomy: Taxonomy, shipped: Taxonomy) -> Taxonomy:
+    return taxonomy if taxonomy.elements else taxonomy.model_copy(update={"elements": shipped.elements})
+
+
+def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, is_ours: bool) -> Taxonomy:
+    """Gives the shipped labels where own deals use no other and corpus or verdicts speak in them, else the labels found."""
     found = labels_found(own.deals)
-    return shipped if has_corpus and set(found.codes) <= set(shipped.codes) else found
+    return shipped if is_ours and set(found.codes) <= set(shipped.codes) else found
 
 
 def _replayed(

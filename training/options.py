@@ -19,6 +19,7 @@ from training.plan import Budget
 # A network that knows the language of losses already is changed less and slower, and on the weights as they will be stored.
 _GENTLE = {"encoder_lr": 2e-5, "head_lr": 5e-4, "averaged_steps": 100}
 _PASSES_FROM_BUNDLE = 2
+_ALL = 1_000_000
 
 
 class OptionError(LossNlpError):
@@ -187,6 +188,3 @@ def budget_of(asked: argparse.Namespace) -> Budget:
     """Gives what the learning has to fit into; from an encoder the whole corpus is learned beside verdicts unless a number is given."""
     is_anew = find_start(asked) is None
     return Budget(minutes=asked.minutes, replay=asked.replay if asked.replay is not None or not is_anew else _ALL)
-
-
-_ALL = 1_000_000

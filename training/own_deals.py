@@ -15,7 +15,7 @@ from lossnlp.errors import InvalidDealError
 from lossnlp.taxonomy import NO_CAUSE, Group, LossReason, Taxonomy
 from training.corpus import CorpusError, LabelledDeal, labelled_deal
 from training.inputs import Row, Unreadable, read_rows
-from training.verdict_file import BATCH, FORMAT, read_line
+from training.verdict_file import BATCH, read_line
 
 TEXT_COLUMNS = ("text", "utterance", "sentence", "query", "snippet", "transcript", "note")
 LABEL_COLUMNS = ("labels", "label", "intents", "intent", "category")
@@ -33,6 +33,7 @@ _DEAL_COLUMNS = (
     "product",
 )
 _SEPARATOR = ";"
+_FORMATS = "lossnlp-"  # exported lines say which of the formats they have; one is for verdicts, the others are refused
 _GROUP = "labels"
 
 
@@ -150,7 +151,7 @@ def labels_found(deals: Iterable[LabelledDeal]) -> Taxonomy:
 
 def _labelled(row: Row, columns: Columns, taxonomy: Taxonomy | None) -> LabelledDeal:
     fields = row.fields
-    if fields.get("format") == FORMAT:
+    if str(fields.get("format") or "").startswith(_FORMATS):
         return _placed(read_line(fields, taxonomy), fields.get("deal") or {})
     if "documents" in fields:
         opened = _opened(fields)

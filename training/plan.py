@@ -74,6 +74,11 @@ def keep_plan(folder: Path, plan: Plan) -> None:
     part.replace(folder / FILE)
 
 
+def most_replayed(own: int, available: int, budget: Budget) -> int:
+    """Gives how many deals of the corpus are replayed where time allows."""
+    return min(available, REPLAYED_PER_OWN * own if budget.replay is None else budget.replay)
+
+
 def make_plan(
     own: Sequence[Example], replay: Sequence[Example], *, config: TrainConfig, budget: Budget, token_s: float
 ) -> Plan:
@@ -88,7 +93,7 @@ def make_plan(
         budget: What it has to fit into; `key` of the plan is left empty.
         token_s: Seconds that a token of a step takes; not used where no minutes are given.
     """
-    wanted = min(len(replay), REPLAYED_PER_OWN * len(own) if budget.replay is None else budget.replay)
+    wanted = most_replayed(len(own), len(replay), budget)
     if budget.minutes is None:
         return Plan(key="", epochs=config.epochs, replayed=wanted, said=_said(config.epochs, len(own), wanted))
     room = budget.minutes * 60 * _LEARNING_SHARE - budget.spent_s

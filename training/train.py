@@ -39,7 +39,7 @@ from training.material import Material, corpus_material, own_material
 from training.metrics import Judged, evaluate
 from training.network import LossNetwork
 from training.options import budget_of, find_start, make_config, read_arguments, sources_of
-from training.plan import Budget, Plan, find_plan, keep_plan, make_plan, plan_key
+from training.plan import Budget, Plan, find_plan, keep_plan, make_plan, most_replayed, plan_key
 from training.starting import Start, start_from_bundle, start_from_encoder, start_small
 
 log = logging.getLogger("training")
@@ -140,7 +140,9 @@ def _fitted(
         WindowMaker(read_tokenizer(start.tokenizer), max_tokens=config.max_tokens), start.network.layout
     )
     examples = [maker.make(one) for one in tqdm(material.learn, desc="reading deals", disable=None, unit="deal")]
-    replay = [maker.make(one) for one in tqdm(material.replay, desc="reading corpus", disable=None, unit="deal")]
+    most = most_replayed(len(material.learn), len(material.replay), ways.budget)
+    chosen = tqdm(material.replay[:most], desc="reading corpus", disable=None, unit="deal")
+    replay = [maker.make(one) for one in chosen]
     start.network.reader.to(config.device)
     plan = _planned(config, material, places, Known(start.network, examples, replay, ways.budget))
     log.info("plan: %s", plan.said)
