@@ -25,12 +25,21 @@ class Group(Frozen):
 
 
 class LossReason(Frozen):
-    """A standard loss reason: stable code, label for people, definition, group."""
+    """A standard loss reason: stable code, label for people, definition, group.
+
+    Args:
+        code: Stable code.
+        group: Code of its group.
+        label: Name for people.
+        definition: What it covers.
+        ours: Of a company's own reason, the shipped reasons that it stands for; None: the one of the same code, if there is one.
+    """
 
     code: str
     group: str
     label: str
     definition: str
+    ours: tuple[str, ...] | None = None
 
 
 class Element(Frozen):
@@ -103,7 +112,9 @@ def read_taxonomy(path: Path) -> Taxonomy:
 
 def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:
     """Writes a taxonomy as the YAML file that `read_taxonomy` reads."""
-    text = yaml.safe_dump(taxonomy.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(
+        taxonomy.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=120
+    )
     path.write_text(text, encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ import yaml
 from training.config import LossWeights, TrainConfig
 from training.corpus import corpus_files
 from training.material import Material, corpus_material
-from training.train import Places, run
+from training.train import Places, Ways, run
 
 FIGURES = (
     "primary.accuracy",
@@ -86,7 +86,7 @@ def _run_all(
 def _run_one(config: TrainConfig, material: Material) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         places = Places(bundle=Path(folder) / "bundle", work=Path(folder) / "state")
-        figures = run(config, material, places, record=False, baseline=False)
+        figures = run(config, material, places, Ways(record=False, baseline=False))
     return {name: figures["all"][name] for name in FIGURES}
 
 

@@ -86,6 +86,9 @@ def _values(judged: Sequence[Judged]) -> dict[str, dict[str, list[tuple[float, b
         found.setdefault(head, {}).setdefault(label, []).append((confidence or 0.0, right))
 
     for one in judged:
+        _note_reasons(one.assessment, one.labels, note)
+        if one.gold.is_partial:
+            continue
         _note_labels(one.assessment, one.labels, note)
         _note_flags(one.assessment, one.labels, note)
         _note_revisit(one, note)
@@ -99,12 +102,15 @@ class Note(Protocol):
         """Takes down head, label, confidence and whether the value was right."""
 
 
-def _note_labels(assessment: Assessment, labels: Labels, note: Note) -> None:
+def _note_reasons(assessment: Assessment, labels: Labels, note: Note) -> None:
     for reason in assessment.reasons:
         if reason.primary:
             note("primary_reason", reason.code, reason.confidence, right=reason.code == labels.primary)
         else:
             note("reasons", reason.code, reason.confidence, right=reason.code in labels.reasons)
+
+
+def _note_labels(assessment: Assessment, labels: Labels, note: Note) -> None:
     for code, reading in assessment.meddpicc.items():
         right = labels.meddpicc.get(code, "not_mentioned") == reading.state
         note(f"meddpicc.{reading.state}", code, reading.confidence, right=right)

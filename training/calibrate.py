@@ -75,6 +75,7 @@ def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibr
     logits = np.stack([view.reading.logits for view, _ in views])
     heads = {name: logits[:, where] for name, where in layout.outputs.items()}
     labels = [label for _, label in views]
+    whole = np.array([not deal.labelled.is_partial for deal in deals for _ in deal.views()])
     notes = np.array([label.attribution != "na" for label in labels])
     detail = np.array([label.insufficient_detail is not None for label in labels])
     gold = {
@@ -82,7 +83,10 @@ def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibr
         "gap": np.array([[label.meddpicc.get(code) == "gap" for code in layout.elements] for label in labels]),
         "covered": np.array([[label.meddpicc.get(code) == "covered" for code in layout.elements] for label in labels]),
     }
-    curves = {name: fit_curve(heads[name].ravel(), truth.ravel()) for name, truth in gold.items()}
+    known = {"reasons": np.ones_like(whole), "gap": whole, "covered": whole}
+    curves = {
+        name: fit_curve(heads[name][known[name]].ravel(), truth[known[name]].ravel()) for name, truth in gold.items()
+    }
     thin = np.array([bool(label.insufficient_detail) for label in labels])
     curves["insufficient_detail"] = fit_curve(heads["insufficient_detail"][detail, 0], thin[detail])
     primary = np.array([layout.reasons.index(label.primary) for label in labels])
@@ -99,7 +103,10 @@ def _curves(classifier: LossClassifier, deals: Sequence[ReadDealGold]) -> Calibr
             heads["attribution"][notes],
             [ATTRIBUTIONS.index(label.attribution) for label in labels if label.attribution != "na"],
         ),
-        winback=fit_temperature(heads["winback"], [WINBACKS.index(label.winback) for label in labels]),
+        winback=fit_temperature(
+            heads["winback"][whole],
+            [WINBACKS.index(label.winback) for label, known in zip(labels, whole, strict=True) if known],
+        ),
         curves=curves,
     )
 
@@ -150,10 +157,17 @@ def _cuts(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration
     """Gives one cut per head, where F1 over its labels is best; single labels are too few to have their own."""
     layout = Decisions(classifier.taxonomy, calibration).layout
     views = [pair for deal in deals for pair in deal.views()]
+    whole = [pair for deal in deals if not deal.labelled.is_partial for pair in deal.views()]
     cuts: dict[str, float] = {}
-    for head, codes in (("reasons", layout.reasons), ("gap", layout.elements), ("covered", layout.elements)):
-        logits = np.stack([view.reading.logits[layout.outputs[head]] for view, _ in views])
-        gold = np.array([[_has(label, head, code) for code in codes] for _, label in views])
+    for head, codes, known in (
+        ("reasons", layout.reasons, views),
+        ("gap", layout.elements, whole),
+        ("covered", layout.elements, whole),
+    ):
+        if not known:
+            continue
+        logits = np.stack([view.reading.logits[layout.outputs[head]] for view, _ in known])
+        gold = np.array([[_has(label, head, code) for code in codes] for _, label in known])
         cut = best_cut(calibration.curve(head).probability(logits).ravel(), gold.ravel())
         cuts |= {f"{head}.{code}": cut for code in codes}
     noted = [(view, label) for view, label in views if label.insufficient_detail is not None]
@@ -230,7 +244,10 @@ def _quote_score(classifier: LossClassifier, deals: Sequence[ReadDealGold], rule
 def _with_tag_cuts(classifier: LossClassifier, deals: Sequence[ReadDealGold], calibration: Calibration) -> Calibration:
     """Gives the calibration with the cuts under which rivals and come-back phrases have the best F1."""
     lowest = {"rival": _TAG_CUTS[0], "revisit": _TAG_CUTS[0]}
-    judged = judge(classifier, deals, calibration.model_copy(update={"cuts": calibration.cuts | lowest}))
+    known = [deal for deal in deals if not deal.labelled.is_partial]
+    if not known:
+        return calibration
+    judged = judge(classifier, known, calibration.model_copy(update={"cuts": calibration.cuts | lowest}))
 
     def rivals_at(cut: float) -> float:
         return micro_f1([rival_names(one, at_least=cut) for one in judged])

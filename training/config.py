@@ -54,6 +54,8 @@ class TrainConfig(Frozen):
         weights: Parts of the objective.
         quantization: How encoder weights are stored: "int4", "int8" or "none".
         deals: Most deals to use, 0 for all (for a quick try).
+        start: Where the network begins: "encoder", or "bundle" and its version.
+        device: Where the encoder learns: "cpu", "cuda" or "mps".
     """
 
     encoder: str = "sentence-transformers/all-mpnet-base-v2"
@@ -79,6 +81,8 @@ class TrainConfig(Frozen):
     weights: LossWeights = LossWeights()
     quantization: str = Field(default="int4", pattern="^(int4|int8|none)$")
     deals: int = Field(default=0, ge=0)
+    start: str = Field(default="encoder", pattern="^(encoder|bundle .+)$")
+    device: str = Field(default="cpu", pattern="^(cpu|cuda|mps)$")
 
 
 def smoke_config(config: TrainConfig) -> TrainConfig:

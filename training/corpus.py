@@ -69,6 +69,7 @@ class LabelledDeal:
         speakers: True roles of the speakers.
         meta: Writer's remarks: industry, style, pair; of a verdict its account, kind and day.
         batch: Name of the file it came from.
+        is_partial: Says whether its reasons alone are labelled, and nothing is known of profile, way back and rivals.
     """
 
     deal: Deal
@@ -78,6 +79,7 @@ class LabelledDeal:
     speakers: tuple[LabelledSpeaker, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     batch: str = ""
+    is_partial: bool = False
 
     @property
     def has_both(self) -> bool:

@@ -24,6 +24,7 @@ from training.corpus import LabelledDeal, corpus_files
 from training.material import corpus_material
 from training.metrics import Judged, evaluate
 from training.pictures import write_pictures
+from training.verdict_file import BATCH
 
 log = logging.getLogger("training")
 
@@ -54,12 +55,14 @@ def judge_crosswise(classifier: LossClassifier, read: Sequence[ReadDealGold], *,
 
 
 def by_group(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
-    """Gives assessments by the kind of their deals' documents; groups without any are left out."""
+    """Gives assessments by the kind of their deals' documents, and of own deals beside the corpus; groups without any are left out."""
+    own = [one for one in judged if one.gold.batch == BATCH]
     groups = {
         "all": list(judged),
         "notes": [one for one in judged if one.gold.note is not None and one.gold.buyer is None],
         "statements": [one for one in judged if one.gold.note is None and not one.gold.has_calls],
         "calls and mails": [one for one in judged if one.gold.has_calls],
+        "own": own if len(own) < len(judged) else [],
     }
     return {name: group for name, group in groups.items() if group}
 

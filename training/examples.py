@@ -25,7 +25,7 @@ class View:
     Args:
         members: Segments it covers, shape (members,).
         sources: Whether it holds a rep note, and the buyer's words.
-        targets: Gold value of each output head: arrays of 0 and 1, or a class index (IGNORE where not labelled).
+        targets: Gold value of each output head: arrays of 0 and 1 (NaN where not labelled), or a class index (IGNORE where not labelled).
         evidence: Pairs of slot and token row where a gold quote stands, shape (pairs, 2).
     """
 
@@ -45,8 +45,8 @@ class Example:
         segment_of: Segment of each owned token, ascending, shape (tokens,).
         n_segments: Number of segments.
         views: Note, buyer's words, everything; one where the deal has one document.
-        rival_tags: Rival role of each token, shape (tokens,).
-        revisit_tags: 1 where a token belongs to the revisit phrase, shape (tokens,).
+        rival_tags: Rival role of each token (IGNORE where not labelled), shape (tokens,).
+        revisit_tags: 1 where a token belongs to the revisit phrase (NaN where not labelled), shape (tokens,).
         segments: The segments, for reading errors.
     """
 
@@ -122,16 +122,16 @@ class ExampleMaker:
                 yield View(
                     members=members,
                     sources=sources,
-                    targets=self._targets(labels, has_note=sources[0]),
+                    targets=self._targets(labels, has_note=sources[0], is_partial=labelled.is_partial),
                     evidence=self._evidence(labelled, labels, places, members),
                 )
 
-    def _targets(self, labels: Labels, *, has_note: bool) -> dict[str, NDArray[np.float32] | int]:
+    def _targets(self, labels: Labels, *, has_note: bool, is_partial: bool) -> dict[str, NDArray[np.float32] | int]:
         layout = self.layout
         own = "sales_execution" in labels.reasons or labels.attribution in ("mixed", "internal_only")
         attribution = ATTRIBUTIONS.index(labels.attribution) if has_note and labels.attribution != "na" else IGNORE
         insufficient = labels.insufficient_detail if has_note else None
-        return {
+        targets: dict[str, NDArray[np.float32] | int] = {
             "reasons": np.array([code in labels.reasons for code in layout.reasons], dtype=np.float32),
             "primary": layout.reasons.index(labels.primary),
             "gap": np.array([labels.meddpicc.get(e) == "gap" for e in layout.elements], dtype=np.float32),
@@ -141,6 +141,10 @@ class ExampleMaker:
             "insufficient_detail": IGNORE if insufficient is None else int(insufficient),
             "winback": WINBACKS.index(labels.winback),
         }
+        if is_partial:
+            unknown = {name: np.full_like(targets[name], np.nan) for name in ("gap", "covered", "own_doing")}
+            targets |= unknown | {"winback": IGNORE}
+        return targets
 
     def _evidence(
         self, labelled: LabelledDeal, labels: Labels, places: _TokenPlaces, members: NDArray[np.int64]
@@ -188,7 +192,7 @@ def _quoted_rows(labelled: LabelledDeal, quote: str, places: _TokenPlaces) -> li
 
 
 def _rival_tags(labelled: LabelledDeal, places: _TokenPlaces) -> NDArray[np.int64]:
-    tags = np.full(len(places.segment_of), _RIVAL_OUTSIDE, dtype=np.int64)
+    tags = np.full(len(places.segment_of), IGNORE if labelled.is_partial else _RIVAL_OUTSIDE, dtype=np.int64)
     names = sorted(labelled.labels.competitors, key=len)
     for document_id, turn, text in _texts(labelled):
         for name in names:
@@ -199,7 +203,7 @@ def _rival_tags(labelled: LabelledDeal, places: _TokenPlaces) -> NDArray[np.int6
 
 
 def _revisit_tags(labelled: LabelledDeal, places: _TokenPlaces) -> NDArray[np.float32]:
-    tags = np.zeros(len(places.segment_of), dtype=np.float32)
+    tags = np.full(len(places.segment_of), np.nan if labelled.is_partial else 0.0, dtype=np.float32)
     phrases = {
         labels.revisit for labels in (labelled.labels, labelled.note, labelled.buyer) if labels and labels.revisit
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nncf
@@ -13,6 +14,7 @@ from lossnlp.taxonomy import Taxonomy, write_taxonomy
 from training.network import LossNetwork, TokenReader
 from training.quantize import GROUP_SIZE
 
+_NUMBERED = re.compile(r"(?<![\w/.])[A-Z][A-Za-z]*_\d+(?![\w/.])")
 # Small tables whose rows are no multiple of a group, or that are few.
 _LEFT_AS_THEY_ARE = (".*relative_attention_bias.*", ".*position_embeddings.*", ".*token_type_embeddings.*")
 
@@ -35,10 +37,23 @@ def export_network(
         graph = _in_4_bits(graph)
     elif quantization == "int8":
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    graph.set_friendly_name("lossnlp")
     openvino.save_model(graph, folder / "encoder.xml", compress_to_fp16=True)
+    _number_anew(folder / "encoder.xml")
     save_file({name: tensor.copy() for name, tensor in network.mixer_tensors().items()}, folder / "heads.safetensors")
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     write_taxonomy(folder / "taxonomy.yaml", taxonomy)
+
+
+def _number_anew(path: Path) -> None:
+    """Numbers the nodes without a name of their own from 1, so that the same weights make the same file.
+
+    OpenVINO numbers them by all nodes that the process has made so far.
+    """
+    text = path.read_text(encoding="utf-8")
+    found = dict.fromkeys(_NUMBERED.findall(text))
+    names = {name: f"{name.rpartition('_')[0]}_{place}" for place, name in enumerate(found, start=1)}
+    path.write_text(_NUMBERED.sub(lambda match: names[match[0]], text), encoding="utf-8")
 
 
 def _graph(reader: TokenReader) -> openvino.Model:

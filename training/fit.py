@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from training.quantize import FourBitWeights, quantizable_weights, rounded_to_4_
 _CLIP_NORM = 1.0
 _POOL_BATCHES = 20
 _AVERAGE_EVERY = 8
+_MEASURED_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,28 @@ def fit(
     return FitResult(tuple(curve))
 
 
+def measure_token_s(network: LossNetwork, examples: Sequence[Example], config: TrainConfig) -> float:
+    """Gives the seconds that a token takes in a step, measured on a few steps of a copy of the network.
+
+    Args:
+        network: The network; it stays as it is.
+        examples: Deals as the run will read them, at least one.
+        config: Settings.
+    """
+    tried = copy.deepcopy(network).train()
+    run = _Run(tried, examples, config)
+    small = FourBitWeights(run.stored_small if config.quantized_epochs else [])
+    batches = list(length_batches(examples, config=config, seed=config.seed))
+    spent, tokens = 0.0, 0
+    for number, batch in enumerate(batches[:_MEASURED_STEPS]):
+        begun = time.perf_counter()
+        run.step(batch, small)
+        if number or len(batches) == 1:  # the first step takes the memory too
+            spent += time.perf_counter() - begun
+            tokens += sum(example.n_tokens for example in batch)
+    return spent / tokens
+
+
 class _Run:
     """Network, optimizer and schedule of one fit."""
 
@@ -141,13 +166,14 @@ class _Run:
         sums: dict[str, float] = {}
         bar = tqdm(batches, desc=f"epoch {epoch + 1}/{self.config.epochs}", disable=None, unit="step")
         for examples in bar:
-            terms = self._step(examples, small)
+            terms = self.step(examples, small)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
             bar.set_postfix(loss=f"{sum(terms.values()):.2f}")
         return {name: value / len(batches) for name, value in sums.items()}
 
-    def _step(self, examples: Sequence[Example], small: FourBitWeights) -> dict[str, float]:
+    def step(self, examples: Sequence[Example], small: FourBitWeights) -> dict[str, float]:
+        """Gives the loss terms of a batch after learning from it."""
         batch = make_batch(examples, pad_id=self._pad_id)
         self.optimizer.zero_grad()
         with small.swapped_in():
@@ -283,7 +309,7 @@ def _resume(folder: Path, run: _Run) -> list[dict[str, float]]:
     path = folder / "state.pt"
     if not path.exists():
         return []
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     if state["key"] != run.key:
         return []
     run.network.load_state_dict(state["network"])

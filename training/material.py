@@ -1,31 +1,27 @@
 """Material of a run: deals to learn from, deals held out and deals only tested on, with the labels they use.
 
-It comes from the corpus, or from a folder of anybody's texts with any single- or multi-label scheme: JSON lines or CSV.
+It comes from the corpus, or from a company's own labelled deals with or without the corpus beside them. How own sources are read stands in
+`training.own_deals`, how our reasons become own ones in `training.crosswalk`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
-from typing import Any
 
-from lossnlp.errors import InvalidDealError
-from lossnlp.taxonomy import NO_CAUSE, Group, LossReason, Taxonomy, get_default_taxonomy, read_taxonomy
+from lossnlp.taxonomy import Taxonomy, get_default_taxonomy, read_taxonomy
 from training.config import TrainConfig
-from training.corpus import CorpusError, LabelledDeal, corpus_digest, labelled_deal, read_corpus, split_held_out
+from training.corpus import CorpusError, LabelledDeal, Labels, corpus_digest, read_corpus, split_held_out
+from training.crosswalk import certain_codes, read_crosswalk
+from training.inputs import Unreadable, source_digest
+from training.own_deals import Columns, OwnDeals, labels_found, read_own_deals
 from training.verdict_file import read_verdicts
 
-TEXT_COLUMNS = ("text", "utterance", "sentence", "query", "snippet", "transcript", "note")
-LABEL_COLUMNS = ("labels", "label", "intents", "intent", "category")
-_HELD_OUT_NAMES = ("val", "dev", "held_out")
-_TEST_NAMES = ("test",)
-_SEPARATOR = ";"
-_GROUP = "labels"
-_PARTS = ("learn", "held_out", "test")
+_HELD_OUT_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,13 @@ class Material:
         taxonomy: The labels.
         digest: Hash of the files.
         verdicts: How many of the deals were judged by people at work, rather than written for the corpus.
+        replay: Deals of the corpus that may be learned beside own ones, in the order in which they are taken.
+        newest: Own deals lost since the day that was named; measured on, never learned from or calibrated on.
+        ours: For each reason the shipped ones it stands for.
+        unreadable: Rows that cannot be read.
+        unlabelled: Places of rows that have no label and are left out.
+        places: Where own deals stand, by id.
+        left_out: How many older deals are left out because their account has a newest one.
     """
 
     learn: list[LabelledDeal]
@@ -47,6 +50,34 @@ class Material:
     taxonomy: Taxonomy
     digest: str
     verdicts: int = 0
+    replay: list[LabelledDeal] = field(default_factory=list)
+    newest: list[LabelledDeal] = field(default_factory=list)
+    ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a run's deals come from.
+
+    Args:
+        corpus: Files of the corpus; none: nothing of it is replayed.
+        data: A company's labelled deals, see `training.inputs`.
+        verdicts: File of exported verdicts.
+        taxonomy: YAML file of own labels.
+        columns: A company's names of columns.
+        since: Own deals lost from this day on are kept for measuring.
+    """
+
+    corpus: tuple[Path, ...] = ()
+    data: Path | None = None
+    verdicts: Path | None = None
+    taxonomy: Path | None = None
+    columns: Columns = field(default_factory=Columns)
+    since: date | None = None
 
 
 def corpus_material(paths: Sequence[Path], config: TrainConfig, verdicts: Path | None = None) -> Material:
@@ -70,14 +101,13 @@ def corpus_material(paths: Sequence[Path], config: TrainConfig, verdicts: Path |
 
 
 def folder_material(folder: Path, taxonomy: Path | None, config: TrainConfig) -> Material:
-    """Gives the labelled texts of a folder, split.
+    """Gives the labelled texts of a folder, split, without the corpus.
 
     A file whose name begins with `test` is only tested on; one that begins with `val`, `dev` or `held_out` is held out. Without such
-    a file a share of the others is held out. A row has a text (column `text` or another of TEXT_COLUMNS) and its labels (`labels` or
-    another of LABEL_COLUMNS: a list, one label, or several joined by ";"); rows in the form of the corpus are read too.
+    a file a share of the others is held out.
 
     Args:
-        folder: JSON-lines and CSV files.
+        folder: See `training.inputs.read_rows`.
         taxonomy: YAML file of the labels; without it the labels found are the labels.
         config: `seed`, `held_out` and `deals` choose.
 
@@ -85,87 +115,141 @@ def folder_material(folder: Path, taxonomy: Path | None, config: TrainConfig) ->
         CorpusError: The folder holds no such file, or a row is unreadable or uses a label that the taxonomy does not know.
         TaxonomyError: The taxonomy file is unusable.
     """
-    files = sorted((*folder.glob("*.jsonl"), *folder.glob("*.csv")))
-    if not files:
-        raise CorpusError(f"{folder} holds no .jsonl or .csv file; name a folder with labelled texts.")
-    rows = {path: list(_rows(path)) for path in files}
-    known = (
-        read_taxonomy(taxonomy)
-        if taxonomy
-        else _labels_found(labelled for found in rows.values() for labelled in found)
-    )
-    for path, found in rows.items():
-        _check(path, found, known)
-    parts = {name: [row for path, found in rows.items() if _part(path) == name for row in found] for name in _PARTS}
+    material = own_material(Sources(data=folder, taxonomy=taxonomy), config)
+    for row in material.unreadable:
+        between = ", " if row.fault.startswith("field") else ": "
+        raise CorpusError(f"{row.place}{between}{row.fault}.")
+    return material
+
+
+def own_material(sources: Sources, config: TrainConfig) -> Material:
+    """Gives a company's own deals, split by account, with the corpus translated to their labels beside them where it is given.
+
+    Args:
+        sources: Where they come from.
+        config: `seed`, `held_out` and `deals` choose.
+
+    Raises:
+        CorpusError: A source cannot be read at all.
+        TaxonomyError: The taxonomy file is unusable.
+    """
+    shipped = get_default_taxonomy()
+    named = _with_elements(read_taxonomy(sources.taxonomy), shipped) if sources.taxonomy else None
+    own = _read(sources, named)
+    known = named or _taxonomy_of(own, shipped, is_ours=bool(sources.corpus or sources.verdicts))
+    ours = read_crosswalk(known, shipped.codes) if sources.corpus or named else {}
+    replay, replay_held_out = _replayed(sources.corpus, config, certain_codes(ours))
+    if not replay and all(one.is_partial for one in own.deals):
+        known = known.model_copy(update={"elements": ()})
+    newest, older, left_out = _newest(own.deals, sources.since)
+    parts = {name: [one for one in part if one.deal.id in older] for name, part in own.parts.items()}
     learn, held_out = parts["learn"], parts["held_out"]
     random.Random(config.seed).shuffle(learn)
     learn = learn[: config.deals or None]
     if not held_out:
         learn, held_out = split_held_out(learn, share=config.held_out, seed=config.seed)
-    return Material(learn, held_out, parts["test"], known, corpus_digest(files))
-
-
-def _part(path: Path) -> str:
-    name = path.stem.lower()
-    if name.startswith(_TEST_NAMES):
-        return "test"
-    return "held_out" if name.startswith(_HELD_OUT_NAMES) else "learn"
-
-
-def _rows(path: Path) -> Iterator[LabelledDeal]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        is_table = path.suffix == ".csv"
-        rows: Iterable[Any] = csv.DictReader(lines) if is_table else filter(str.strip, lines)
-        for number, row in enumerate(rows, start=1):
-            try:
-                yield _labelled(row if is_table else json.loads(row), row_id=f"{path.stem}-{number}")
-            except (ValueError, KeyError, TypeError, InvalidDealError) as error:
-                raise CorpusError(f"{path.name}, row {number}: {_sentence(error)}") from error
-
-
-def _labelled(row: dict[str, Any], *, row_id: str) -> LabelledDeal:
-    if "documents" in row:
-        return labelled_deal(row)
-    text = _value(row, TEXT_COLUMNS)
-    labels = _as_list(_value(row, LABEL_COLUMNS)) or [NO_CAUSE]
-    kind = str(row.get("kind") or "rep_note")
-    documents = [{"id": "text", "kind": kind, "text": text}]
-    return labelled_deal(
-        {
-            "id": str(row.get("id") or row_id),
-            "documents": documents,
-            "labels": {"primary": labels[0], "reasons": labels},
-        }
+    return Material(
+        learn,
+        [*held_out, *replay_held_out],
+        parts["test"],
+        known,
+        _digest(sources),
+        verdicts=len(own.deals),
+        replay=replay,
+        newest=newest,
+        ours=ours,
+        unreadable=own.unreadable,
+        unlabelled=own.unlabelled,
+        places=own.places,
+        left_out=left_out,
     )
 
 
-def _value(row: dict[str, Any], columns: Iterable[str]) -> object:
-    for column in columns:
-        if column in row:
-            return row[column]
-    raise KeyError(f"has none of the columns {', '.join(columns)}; name one of them so.")
+def _read(sources: Sources, taxonomy: Taxonomy | None) -> OwnDeals:
+    """Gives the deals of data and verdicts together."""
+    given = [source for source in (sources.data, sources.verdicts) if source]
+    wanted = taxonomy or (get_default_taxonomy() if sources.verdicts else None)
+    found = [read_own_deals(source, sources.columns, wanted) for source in given]
+    parts = {name: [one for own in found for one in own.parts[name]] for name in ("learn", "held_out", "test")}
+    places = {deal_id: place for own in found for deal_id, place in own.places.items()}
+    twice = [one for own in found[1:] for one in own.deals if one.deal.id in found[0].places]
+    faults = [Unreadable(places[one.deal.id], "field 'id': stands in --data too; keep one row a deal") for one in twice]
+    unreadable = [fault for own in found for fault in own.unreadable] + faults
+    return OwnDeals(parts, places, tuple(unreadable), tuple(place for own in found for place in own.unlabelled))
 
 
-def _sentence(error: Exception) -> str:
-    return str(error.args[0]).splitlines()[0] if error.args else type(error).__name__
+def _with_elements(taxonomy: Taxonomy, shipped: Taxonomy) -> Taxonomy:
+    return taxonomy if taxonomy.elements else taxonomy.model_copy(update={"elements": shipped.elements})
 
 
-def _as_list(value: object) -> list[str]:
-    found = value if isinstance(value, list) else str(value or "").split(_SEPARATOR)
-    return list(dict.fromkeys(label.strip() for label in map(str, found) if label.strip()))
+def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, is_ours: bool) -> Taxonomy:
+    """Gives the shipped labels where own deals use no other and corpus or verdicts speak in them, else the labels found."""
+    found = labels_found(own.deals)
+    return shipped if is_ours and set(found.codes) <= set(shipped.codes) else found
 
 
-def _labels_found(deals: Iterable[LabelledDeal]) -> Taxonomy:
-    codes = sorted({code for labelled in deals for code in labelled.labels.reasons})
-    reasons = tuple(LossReason(code=code, group=_GROUP, label=code, definition=code) for code in codes)
-    return Taxonomy(version="found", groups=(Group(code=_GROUP, label="Labels"),), reasons=reasons, elements=())
+def _replayed(
+    corpus: Sequence[Path], config: TrainConfig, codes: Mapping[str, str]
+) -> tuple[list[LabelledDeal], list[LabelledDeal]]:
+    """Gives deals of the corpus in own codes to learn and to hold out, split as the shipped bundle's were whatever the settings."""
+    if not corpus or not codes:
+        return [], []
+    whole = corpus_material(corpus, TrainConfig(deals=config.deals))
+    learn, held_out = (
+        [found for one in part if (found := translated(one, codes)) is not None]
+        for part in (whole.learn, whole.held_out)
+    )
+    return learn, held_out[:_HELD_OUT_AT_ONCE]
 
 
-def _check(path: Path, deals: Iterable[LabelledDeal], taxonomy: Taxonomy) -> None:
-    known = set(taxonomy.codes)
-    for labelled in deals:
-        strange = sorted(set(labelled.labels.reasons) - known)
-        if strange:
-            raise CorpusError(
-                f"{path.name}, '{labelled.deal.id}': the taxonomy has no label '{strange[0]}'; add it there or mend the row."
-            )
+def translated(labelled: LabelledDeal, codes: Mapping[str, str]) -> LabelledDeal | None:
+    """Gives a deal of the corpus in own codes, or None where one of its reasons has no certain own code.
+
+    Args:
+        labelled: The deal.
+        codes: Own code by ours.
+    """
+    views = [labels for labels in (labelled.labels, labelled.note, labelled.buyer) if labels is not None]
+    if not {code for labels in views for code in labels.reasons} <= set(codes):
+        return None
+    labels, note, buyer = (
+        _translated(one, codes) if one is not None else None for one in (labelled.labels, labelled.note, labelled.buyer)
+    )
+    return replace(labelled, labels=labels, note=note, buyer=buyer) if labels else None
+
+
+def _translated(labels: Labels, codes: Mapping[str, str]) -> Labels:
+    evidence: dict[str, tuple[str, ...]] = {}
+    for code, quotes in labels.evidence.items():
+        own = codes.get(code, code)
+        evidence[own] = tuple(dict.fromkeys((*evidence.get(own, ()), *quotes)))
+    reasons = tuple(dict.fromkeys(codes[code] for code in labels.reasons))
+    return labels.model_copy(update={"primary": codes[labels.primary], "reasons": reasons, "evidence": evidence})
+
+
+def _newest(deals: Iterable[LabelledDeal], since: date | None) -> tuple[list[LabelledDeal], set[str], int]:
+    """Gives deals lost since a day, the ids of the others, and how many others are left out with the accounts of the newest."""
+    own = list(deals)
+    if since is None:
+        return [], {one.deal.id for one in own}, 0
+    newest = [one for one in own if str(one.meta.get("day") or "") >= since.isoformat()]
+    groups, ids = {one.group for one in newest}, {one.deal.id for one in newest}
+    older = [one for one in own if one.deal.id not in ids]
+    kept = {one.deal.id for one in older if one.group not in groups}
+    if not newest:
+        raise CorpusError(
+            f"--holdout-since {since}: no deal with a day from then on; name an earlier day or map closed_at."
+        )
+    return newest, kept, len(older) - len(kept)
+
+
+def _digest(sources: Sources) -> str:
+    """Gives a hash of all files that the deals come from; of verdicts beside the corpus the one that `corpus_material` gives."""
+    if sources.verdicts and sources.corpus and not (sources.data or sources.taxonomy):
+        return corpus_digest([*sources.corpus, sources.verdicts])
+    files = [source_digest(source) for source in (sources.data, sources.verdicts) if source]
+    if sources.taxonomy:
+        files.append(hashlib.sha256(sources.taxonomy.read_bytes()).hexdigest())
+    if sources.corpus:
+        files.append(corpus_digest(sources.corpus))
+    return files[0] if len(files) == 1 else hashlib.sha256("".join(files).encode()).hexdigest()[:16]

@@ -51,11 +51,6 @@ def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
         "reasons.micro_f1": micro_f1(
             [(set(one.labels.reasons), {r.code for r in one.assessment.reasons}) for one in judged]
         ),
-        "meddpicc.gap_micro_f1": micro_f1([_states(one, "gap") for one in judged]),
-        "meddpicc.covered_micro_f1": micro_f1([_states(one, "covered") for one in judged]),
-        "winback.macro_f1": macro_f1([(one.labels.winback, one.assessment.winback.state) for one in judged]),
-        "competitors.micro_f1": micro_f1([rival_names(one) for one in judged]),
-        "revisit.f1": phrase_f1([phrases(one) for one in judged]),
         "review.share": fmean("primary_reason" not in one.assessment.accepted for one in judged),
     }
     sure = [one.is_primary_right for one in judged if "primary_reason" in one.assessment.accepted]
@@ -63,6 +58,7 @@ def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
         figures["primary.accepted_precision"] = fmean(sure)
     return (
         figures
+        | _whole_figures([one for one in judged if not one.gold.is_partial])
         | _note_figures(judged)
         | _conflict_figures(judged)
         | _stated_figures(judged)
@@ -70,6 +66,19 @@ def evaluate(judged: Sequence[Judged]) -> dict[str, float]:
         | _role_figures(judged)
         | _speaker_figures(judged)
     )
+
+
+def _whole_figures(judged: Sequence[Judged]) -> dict[str, float]:
+    """Gives the figures of what is known only of deals whose labels are complete."""
+    if not judged:
+        return {}
+    return {
+        "meddpicc.gap_micro_f1": micro_f1([_states(one, "gap") for one in judged]),
+        "meddpicc.covered_micro_f1": micro_f1([_states(one, "covered") for one in judged]),
+        "winback.macro_f1": macro_f1([(one.labels.winback, one.assessment.winback.state) for one in judged]),
+        "competitors.micro_f1": micro_f1([rival_names(one) for one in judged]),
+        "revisit.f1": phrase_f1([phrases(one) for one in judged]),
+    }
 
 
 def _states(one: Judged, state: str) -> tuple[set[str], set[str]]:

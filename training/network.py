@@ -177,7 +177,7 @@ class SharedDropout(nn.Dropout):
         if not self.training or not self.p:
             return hidden
         between = [1] * (hidden.ndim - 2)
-        kept = torch.rand(hidden.shape[0], *between, hidden.shape[-1]) >= self.p
+        kept = torch.rand(hidden.shape[0], *between, hidden.shape[-1], device=hidden.device) >= self.p
         return hidden * (kept / (1 - self.p)).to(hidden.dtype)
 
 
@@ -266,10 +266,11 @@ class LossNetwork(nn.Module):
         self.register_buffer("first_value", torch.from_numpy(layout.first_value), persistent=False)
 
     def forward(self, batch: Batch) -> NetworkOutput:
-        """Gives the readings of a batch."""
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
-            read = self._read(batch.ids, batch.mask)
-        return self.pool(read.float().flatten(0, 1)[batch.owned], batch)
+        """Gives the readings of a batch; the reader may be on another device, all that follows it is small and on the CPU."""
+        device = self.reader.head.weight.device
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.training):
+            read = self._read(batch.ids.to(device), batch.mask.to(device))
+        return self.pool(read.float().flatten(0, 1)[batch.owned.to(device)].cpu(), batch)
 
     def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Gives the reader's output; of a long deal some windows of like length at a time, so that little is padding.

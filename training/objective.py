@@ -49,7 +49,7 @@ class Objective:
         for name in _MULTI:
             gold = torch.from_numpy(np.stack([np.asarray(view.targets[name]) for view in views]))
             loss = functional.binary_cross_entropy_with_logits(
-                heads[name], gold, pos_weight=self._positive, reduction="none"
+                heads[name], gold.nan_to_num(), pos_weight=self._positive, weight=_known(gold), reduction="none"
             )
             terms[name] = loss.sum(1).mean() / max(1.0, gold.shape[1] / 6)
         for name, smoothing in (("primary", self._config.label_smoothing), ("attribution", 0.02), ("winback", 0.02)):
@@ -76,7 +76,8 @@ class Objective:
     def _segment_term(self, output: NetworkOutput, batch: Batch, examples: Sequence[Example], pairs: Tensor) -> Tensor:
         """Teaches each segment which labels it shows.
 
-        A silent segment of a present label counts less (quotes are the shortest); where a label has no quote at all, nothing is taught.
+        A silent segment of a present label counts less (quotes are the shortest); where a label has no quote at all or is not labelled,
+        nothing is taught.
         """
         slots = self._layout.n_yes_or_no
         gold, present, unquoted = (torch.zeros(batch.n_segments, slots) for _ in range(3))
@@ -84,8 +85,8 @@ class Objective:
         wanted = torch.from_numpy(
             np.stack([np.concatenate([np.asarray(view.targets[name]) for name in _MULTI]) for view in views])
         )
-        present.index_add_(0, batch.members, wanted[batch.view_of])
-        lacking = wanted.clone()
+        present.index_add_(0, batch.members, wanted.nan_to_num()[batch.view_of])
+        lacking = wanted.nan_to_num(1.0)
         if len(pairs):
             gold[batch.segment_of[pairs[:, 2]], pairs[:, 1]] = 1.0
             lacking[pairs[:, 0], pairs[:, 1]] = 0.0
@@ -101,12 +102,21 @@ class Objective:
         """Teaches the tags of tokens; counted by tagged tokens and deals, so that the many others of a long call do not hide them."""
         rivals = torch.from_numpy(np.concatenate([example.rival_tags for example in examples]))
         revisit = torch.from_numpy(np.concatenate([example.revisit_tags for example in examples]))
-        named = functional.cross_entropy(output.tags[:, :_N_RIVAL_TAGS], rivals, reduction="sum")
+        named = functional.cross_entropy(output.tags[:, :_N_RIVAL_TAGS], rivals, ignore_index=IGNORE, reduction="sum")
         when = functional.binary_cross_entropy_with_logits(
-            output.tags[:, _N_RIVAL_TAGS], revisit, pos_weight=self._positive, reduction="sum"
+            output.tags[:, _N_RIVAL_TAGS],
+            revisit.nan_to_num(),
+            pos_weight=self._positive,
+            weight=_known(revisit),
+            reduction="sum",
         )
         n_rival, n_revisit = int((rivals > 0).sum()), int((revisit > 0).sum())
         return named / (n_rival + len(examples)) + when / (n_revisit + len(examples))
+
+
+def _known(gold: Tensor) -> Tensor:
+    """Gives 1 where a gold value is labelled and 0 where it is not, shape as the input."""
+    return (~gold.isnan()).float()
 
 
 def _masked_cross_entropy(logits: Tensor, gold: Tensor, smoothing: float) -> Tensor:

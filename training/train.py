@@ -9,16 +9,16 @@ import random
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from tqdm import tqdm
-from transformers import PreTrainedModel
 
-from lossnlp.bundle import find_default_bundle, read_bundle, write_manifest
+from lossnlp.bundle import read_bundle, write_manifest
 from lossnlp.calibration import Calibration, write_calibration
 from lossnlp.classifier import LossClassifier
 from lossnlp.errors import LossNlpError
@@ -28,18 +28,22 @@ from training import registry
 from training.baseline import Baseline
 from training.calibrate import calibrate
 from training.card import RunRecord
-from training.config import TrainConfig, smoke_config
+from training.config import TrainConfig
 from training.corpus import corpus_files
-from training.encoders import find_encoder, load_encoder, make_small_encoder
+from training.data_check import as_table, check_material
 from training.evaluate import Figures, judge_crosswise, read_gold, write_evaluation
-from training.examples import ExampleMaker
+from training.examples import Example, ExampleMaker
 from training.export import export_network
-from training.fit import fit
-from training.material import Material, corpus_material, folder_material
+from training.fit import fit, measure_token_s
+from training.material import Material, corpus_material, own_material
 from training.metrics import Judged, evaluate
 from training.network import LossNetwork
+from training.options import budget_of, find_start, make_config, read_arguments, sources_of
+from training.plan import Budget, Plan, find_plan, keep_plan, make_plan, most_replayed, plan_key
+from training.starting import Start, start_from_bundle, start_from_encoder, start_small
 
 log = logging.getLogger("training")
+_BEGUN_S = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -56,52 +60,54 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where the network begins: an encoder and its tokenizer file."""
+class Ways:
+    """How a run is made.
 
-    encoder: PreTrainedModel
-    tokenizer: Path
+    Args:
+        smoke: Begin from a small untrained encoder instead of the configured one.
+        record: Log the run in MLflow and register the bundle.
+        baseline: Measure the baseline on the same deals too.
+        bundle: Bundle to begin from; None: the configured encoder.
+        budget: What the learning has to fit into, and how much of the corpus it replays.
+    """
+
+    smoke: bool = False
+    record: bool = True
+    baseline: bool = True
+    bundle: Path | None = None
+    budget: Budget = field(default_factory=Budget)
 
 
-def run(
-    config: TrainConfig,
-    material: Material,
-    places: Places,
-    *,
-    smoke: bool = False,
-    record: bool = True,
-    baseline: bool = True,
-) -> Figures:
+def run(config: TrainConfig, material: Material, places: Places, ways: Ways | None = None) -> Figures:
     """Trains, calibrates, evaluates and exports a bundle, and gives its figures on held-out deals by group.
 
     Args:
         config: The settings.
         material: What to learn from and to measure on.
         places: Where to write.
-        smoke: Begin from a small untrained encoder instead of the configured one.
-        record: Log the run in MLflow and register the bundle.
-        baseline: Measure the baseline on the same deals too.
+        ways: How it is made.
 
     Raises:
-        LossNlpError: The encoder is unusable.
+        LossNlpError: The encoder or the bundle to begin from is unusable.
     """
+    ways = ways or Ways()
     _seed(config.seed)
     counted = (len(material.learn), len(material.held_out), material.verdicts)
     log.info("%d deals to learn from, %d held out; %d of them verdicts", *counted)
     tags = {"corpus": material.digest, "taxonomy": material.taxonomy.version, "verdicts": str(material.verdicts)}
-    with registry.recorded_run(config, tags=tags) if record else _unrecorded():
-        beside = _baseline(material) if baseline else {}
-        start = _smoke_start() if smoke else _start(config)
-        network = _fitted(config, material, places, start=start, record=record)
+    with registry.recorded_run(config, tags=tags) if ways.record else _unrecorded():
+        start = _begin(config, material, ways)
+        planned, learned = _fitted(config, material, places, start=start, ways=ways)
+        beside = _baseline(learned) if ways.baseline else {}
         export_network(
-            network,
+            start.network.cpu(),
             places.bundle,
             quantization=config.quantization,
             tokenizer=start.tokenizer,
             taxonomy=material.taxonomy,
         )
-        figures = _measured(config, material, places, beside)
-        if record:
+        figures = _measured(planned, learned, places, beside)
+        if ways.record:
             registry.record_figures(figures | {"baseline": beside})
             log.info("registered as version %s", registry.register_bundle(places.bundle))
     return figures
@@ -117,29 +123,60 @@ def _baseline(material: Material) -> dict[str, float]:
     return figures
 
 
-def _start(config: TrainConfig) -> Start:
-    encoder = load_encoder(config.encoder, layers=config.layers)
-    folder = Path(find_encoder(config.encoder))
-    if (folder / "tokenizer.json").is_file():
-        return Start(encoder, folder / "tokenizer.json")
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - only where a hub is reached
-
-    return Start(encoder, Path(hf_hub_download(config.encoder, "tokenizer.json")))
-
-
-def _smoke_start() -> Start:
-    tokenizer = find_default_bundle() / "tokenizer.json"
-    return Start(make_small_encoder(read_tokenizer(tokenizer).get_vocab_size()), tokenizer)
-
-
-def _fitted(config: TrainConfig, material: Material, places: Places, *, start: Start, record: bool) -> LossNetwork:
+def _begin(config: TrainConfig, material: Material, ways: Ways) -> Start:
     layout = Layout(material.taxonomy.codes, material.taxonomy.element_codes)
-    maker = ExampleMaker(WindowMaker(read_tokenizer(start.tokenizer), max_tokens=config.max_tokens), layout)
+    if ways.smoke:
+        return start_small(config.encoder, layout)
+    if ways.bundle is not None:
+        return start_from_bundle(ways.bundle, layout, ours=material.ours)
+    return start_from_encoder(config.encoder, layout, layers=config.layers)
+
+
+def _fitted(
+    config: TrainConfig, material: Material, places: Places, *, start: Start, ways: Ways
+) -> tuple[TrainConfig, Material]:
+    """Fits the start's network in place, and gives the settings and the material as they were planned."""
+    maker = ExampleMaker(
+        WindowMaker(read_tokenizer(start.tokenizer), max_tokens=config.max_tokens), start.network.layout
+    )
     examples = [maker.make(one) for one in tqdm(material.learn, desc="reading deals", disable=None, unit="deal")]
-    network = LossNetwork(start.encoder, layout)
-    callback = registry.record_losses if record else _log_losses
-    fit(network, examples, config=config, folder=places.work, on_epoch=callback)
-    return network
+    most = most_replayed(len(material.learn), len(material.replay), ways.budget)
+    chosen = tqdm(material.replay[:most], desc="reading corpus", disable=None, unit="deal")
+    replay = [maker.make(one) for one in chosen]
+    start.network.reader.to(config.device)
+    plan = _planned(config, material, places, Known(start.network, examples, replay, ways.budget))
+    log.info("plan: %s", plan.said)
+    planned = config.model_copy(update={"epochs": plan.epochs})
+    callback = registry.record_losses if ways.record else _log_losses
+    learned = [*examples, *replay[: plan.replayed]]
+    fit(start.network, learned, config=planned, folder=places.work, on_epoch=callback)
+    return planned, replace(material, learn=[*material.learn, *material.replay[: plan.replayed]])
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a plan is made from: the network, own examples, those that may be replayed, and the budget."""
+
+    network: LossNetwork
+    own: list[Example]
+    replay: list[Example]
+    budget: Budget
+
+
+def _planned(config: TrainConfig, material: Material, places: Places, known: Known) -> Plan:
+    """Gives the plan that is kept for this run, else a new one, which is kept."""
+    key = plan_key(config, material.digest, known.budget)
+    kept = find_plan(places.work, key)
+    if kept is not None:
+        return kept
+    is_bound = known.budget.minutes is not None
+    tried = [*known.own, *known.replay[: len(known.own)]]
+    token_s = measure_token_s(known.network, tried, config) if is_bound else 0.0
+    budget = known.budget.model_copy(update={"spent_s": time.monotonic() - _BEGUN_S})
+    plan = make_plan(known.own, known.replay, config=config, budget=budget, token_s=token_s)
+    plan = plan.model_copy(update={"key": key})
+    keep_plan(places.work, plan)
+    return plan
 
 
 def _log_losses(epoch: int, losses: dict[str, float]) -> None:
@@ -161,11 +198,10 @@ def _measured(config: TrainConfig, material: Material, places: Places, baseline:
 
 
 def _tested(places: Places, material: Material) -> Figures:
-    """Gives the figures on deals that were kept for testing alone, where there are any."""
-    if not material.test:
-        return {}
+    """Gives the figures on deals that were kept for testing alone, and on the newest ones, where there are any."""
+    kept = {name: deals for name, deals in (("test", material.test), ("newest", material.newest)) if deals}
     classifier = LossClassifier(read_bundle(places.bundle))
-    return {"test": evaluate([Judged(one, classifier.assess(one.deal)) for one in material.test])}
+    return {name: evaluate([Judged(one, classifier.assess(one.deal)) for one in deals]) for name, deals in kept.items()}
 
 
 def _sign(config: TrainConfig, material: Material, places: Places) -> None:
@@ -185,67 +221,38 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _arguments() -> argparse.Namespace:
-    ask = argparse.ArgumentParser(
-        prog="python -m training.train", description="Trains a model bundle from labelled deals."
-    )
-    ask.add_argument(
-        "--encoder", default=TrainConfig().encoder, help="local folder or model-hub name (default: %(default)s)"
-    )
-    ask.add_argument("--layers", type=int, default=TrainConfig().layers, help="encoder layers kept, 0 for all")
-    ask.add_argument("--epochs", type=int, default=TrainConfig().epochs)
-    ask.add_argument("--quantization", choices=("int4", "int8", "none"), default=TrainConfig().quantization)
-    ask.add_argument("--seed", type=int, default=TrainConfig().seed)
-    ask.add_argument("--corpus", type=Path, nargs="*", help="labelled JSON-lines files; default: training/corpus")
-    ask.add_argument(
-        "--verdicts", type=Path, help="file of `lossnlp-serve verdicts export` to learn from beside the corpus"
-    )
-    ask.add_argument(
-        "--data", type=Path, help="folder of any labelled texts (JSON lines or CSV) to use instead of the corpus"
-    )
-    ask.add_argument("--taxonomy", type=Path, help="YAML file of the labels in --data; default: the labels found there")
-    ask.add_argument(
-        "--output", type=Path, default=Path("runs/bundle"), help="bundle folder to write (default: %(default)s)"
-    )
-    ask.add_argument(
-        "--work", type=Path, default=Path("runs/state"), help="folder of the resumable state (default: %(default)s)"
-    )
-    ask.add_argument(
-        "--smoke",
-        action="store_true",
-        help="a small untrained encoder and few deals: touches every part in two minutes",
-    )
-    ask.add_argument("--no-record", action="store_true", help="leave MLflow out")
-    return ask.parse_args()
-
-
 def main() -> None:
     """Runs a training with the settings of the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
-    asked = _arguments()
-    if asked.data and asked.verdicts:
-        sys.exit("training.train: verdicts stand beside the corpus, not beside --data; leave one of them out.")
-    config = TrainConfig(
-        encoder=asked.encoder,
-        layers=asked.layers,
-        epochs=asked.epochs,
-        quantization=asked.quantization,
-        seed=asked.seed,
-    )
-    config = smoke_config(config) if asked.smoke else config
+    asked = read_arguments()
     places = Places(bundle=asked.output, work=asked.work)
     try:
+        bundle = find_start(asked)
+        config = make_config(asked, bundle)
         material = (
-            folder_material(asked.data, asked.taxonomy, config)
-            if asked.data
-            else corpus_material(asked.corpus or corpus_files(), config, asked.verdicts)
+            own_material(sources_of(asked, bundle), config) if asked.data or asked.verdicts else _corpus(asked, config)
         )
-        started = time.monotonic()
-        figures = run(config, material, places, smoke=asked.smoke, record=not asked.no_record)
+        _check(material, check_only=asked.check_only)
+        ways = Ways(asked.smoke, not asked.no_record, bundle=bundle, budget=budget_of(asked))
+        figures = run(config, material, places, ways)
     except LossNlpError as error:
         sys.exit(f"training.train: {error.message}")
-    log.info("bundle in %s after %.0f minutes", places.bundle, (time.monotonic() - started) / 60)
+    log.info("bundle in %s after %.0f minutes", places.bundle, (time.monotonic() - _BEGUN_S) / 60)
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+
+
+def _corpus(asked: argparse.Namespace, config: TrainConfig) -> Material:
+    return corpus_material(asked.corpus or corpus_files(), config)
+
+
+def _check(material: Material, *, check_only: bool) -> None:
+    """Prints what is wrong with the deals; ends the run where it cannot be learned from, or where no more was asked for."""
+    findings = check_material(material)
+    Console(stderr=True).print(as_table(findings, material))
+    if any(finding.level == "error" for finding in findings):
+        sys.exit("training.train: the data has errors; mend them and run again.")
+    if check_only:
+        sys.exit(0)
 
 
 if __name__ == "__main__":

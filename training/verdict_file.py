@@ -10,18 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from lossnlp.errors import InvalidDealError
-from lossnlp.taxonomy import NO_CAUSE, get_default_taxonomy
+from lossnlp.taxonomy import NO_CAUSE, Taxonomy, get_default_taxonomy
 from training.corpus import CorpusError, LabelledDeal, labelled_deal
 
 FORMAT = "lossnlp-verdicts/1"
 BATCH = "verdicts"
 
 
-def read_verdicts(path: Path) -> list[LabelledDeal]:
+def read_verdicts(path: Path, taxonomy: Taxonomy | None = None) -> list[LabelledDeal]:
     """Gives the judged deals of a file, in order; those of one account are one group.
 
     Args:
         path: JSON lines, each in the form of the corpus with its `format`.
+        taxonomy: The labels; None for the shipped ones.
 
     Raises:
         CorpusError: The file cannot be read, or a line of it; the message names line and field.
@@ -34,46 +35,56 @@ def read_verdicts(path: Path) -> list[LabelledDeal]:
     found: dict[str, LabelledDeal] = {}
     for number, line in rows:
         place = f"{path.name}, line {number}"
-        judged = _read_line(line, place)
+        try:
+            judged = read_line(_decoded(line), taxonomy)
+        except CorpusError as error:
+            between = ", " if error.message.startswith("field") else ": "
+            raise CorpusError(f"{place}{between}{error.message}") from None
         if judged.deal.id in found:
             raise CorpusError(f"{place}, field 'id': stands in an earlier line too; keep one verdict a deal.")
-        _check_labels(judged, place)
         found[judged.deal.id] = judged
     return list(found.values())
 
 
-def _read_line(line: str, place: str) -> LabelledDeal:
+def _decoded(line: str) -> object:
     try:
-        row = json.loads(line)
+        return json.loads(line)
     except ValueError:
-        raise CorpusError(f"{place}: is not JSON; export the verdicts anew.") from None
+        raise CorpusError("is not JSON; export the verdicts anew.") from None
+
+
+def read_line(row: object, taxonomy: Taxonomy | None = None) -> LabelledDeal:
+    """Gives the judged deal of one decoded line.
+
+    Args:
+        row: The line.
+        taxonomy: The labels; None for the shipped ones.
+
+    Raises:
+        CorpusError: It is no verdict, or a label or quote of it is wrong; the message names the field.
+    """
     if not isinstance(row, dict) or row.get("format") != FORMAT:
         given = row.get("format") if isinstance(row, dict) else None
-        raise CorpusError(f"{place}, field 'format': is {given!r}, not {FORMAT!r}; export the verdicts anew.")
+        raise CorpusError(f"field 'format': is {given!r}, not {FORMAT!r}; export the verdicts anew.")
     try:
-        return labelled_deal(row, batch=BATCH)
+        judged = labelled_deal(row, batch=BATCH)
     except KeyError as error:
-        raise CorpusError(f"{place}, field {error}: is missing.") from None
+        raise CorpusError(f"field {error}: is missing.") from None
     except InvalidDealError as error:
-        raise CorpusError(f"{place}, {error.message[0].lower()}{error.message[1:]}") from None
+        raise CorpusError(f"{error.message[0].lower()}{error.message[1:]}") from None
     except ValidationError as error:
         fault = error.errors(include_input=False)[0]
         field = ".".join(("labels", *map(str, fault["loc"])))
-        raise CorpusError(f"{place}, field '{field}': {fault['msg']}.") from None
+        raise CorpusError(f"field '{field}': {fault['msg']}.") from None
     except (TypeError, ValueError, AttributeError):
-        raise CorpusError(
-            f"{place}: a field is of another kind than in the corpus; export the verdicts anew."
-        ) from None
+        raise CorpusError("a field is of another kind than in the corpus; export the verdicts anew.") from None
+    for name, wrong in _faults(judged, taxonomy or get_default_taxonomy()):
+        raise CorpusError(f"field 'labels.{name}': {wrong}.")
+    return judged
 
 
-def _check_labels(judged: LabelledDeal, place: str) -> None:
-    """Passes for labels that the taxonomy knows and quotes that stand in the words."""
-    for field, fault in _faults(judged):
-        raise CorpusError(f"{place}, field 'labels.{field}': {fault}.")
-
-
-def _faults(judged: LabelledDeal) -> Iterator[tuple[str, str]]:
-    taxonomy, labels = get_default_taxonomy(), judged.labels
+def _faults(judged: LabelledDeal, taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
+    labels = judged.labels
     for code in sorted({labels.primary, *labels.reasons} - set(taxonomy.codes)):
         yield "reasons", f"'{code}' is no reason of taxonomy {taxonomy.version}"
     if not labels.reasons or labels.reasons[0] != labels.primary:

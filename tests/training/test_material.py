@@ -50,7 +50,7 @@ def test_text_without_label_says_nothing(tmp_path: Path) -> None:
 def test_label_outside_the_taxonomy_is_named(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", "text,label\ntoo much money,cost\nno time,time\n")
     write(tmp_path, "labels.yaml", TAXONOMY)
-    with pytest.raises(CorpusError, match=r"a\.csv, 'a-2': the taxonomy has no label 'time'"):
+    with pytest.raises(CorpusError, match=r"a\.csv, row 2, field .labels.: the taxonomy has no label 'time'"):
         folder_material(tmp_path, tmp_path / "labels.yaml", CONFIG)
 
 
@@ -62,7 +62,7 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
 
 def test_broken_line_is_named(tmp_path: Path) -> None:
     write(tmp_path, "a.jsonl", '{"text": "fine", "label": "x"}\n{"text": \n')
-    with pytest.raises(CorpusError, match=r"a\.jsonl, row 2"):
+    with pytest.raises(CorpusError, match=r"a\.jsonl, line 2"):
         folder_material(tmp_path, None, CONFIG)
 
 
