@@ -7,6 +7,7 @@ the reason, or fail where `LOSSNLP_REQUIRE_CRM` is set. `LOSSNLP_TEST_CACHE` nam
 from __future__ import annotations
 
 import atexit
+import fcntl
 import hashlib
 import os
 import shutil
@@ -16,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,17 +85,18 @@ def _pythons() -> Iterator[Path]:
 
 
 def _installed(python: Path) -> Path:
-    """Gives a folder with an environment and an empty database, made before or now; another run may make it meanwhile."""
+    """Gives a folder with an environment and an empty database, made before or now; another process that wants it waits."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lossnlp"
     parts = [CONSTRAINTS.read_bytes(), str(python).encode(), *(path.read_bytes() for path in sorted(SITE.glob("*.py")))]
     name = "bottlecrm-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
     home = Path(os.environ.get("LOSSNLP_TEST_CACHE") or base) / name
-    if not home.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent, prefix="part-") as part:
-            made = Path(part) / "made"
-            _install(python, made)
-            with suppress(OSError):
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / "bottlecrm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            with tempfile.TemporaryDirectory(dir=home.parent, prefix="part-") as part:
+                made = Path(part) / "made"
+                _install(python, made)
                 made.rename(home)
     return home
 
