@@ -1,4 +1,4 @@
-"""How often the gate lets a challenger through: harmed ones, equal ones and better ones, many times over. `python -m benchmarks.gate_trials`.
+"""How often the gate lets a challenger through: harmed, equal and better ones. `python -m benchmarks.gate_trials`.
 
 Stand-ins answer the held-out deals of the corpus from their gold labels with set errors; what they say goes through the gate as it is.
 """
@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from benchmarks.stand_in import Harm, Seconds, Skill, StandIn, stand_in_outcomes
+from benchmarks.stand_in import UNHARMED, Harm, Seconds, Skill, StandIn, stand_in_outcomes
 from lossnlp.taxonomy import get_default_taxonomy
 from training.config import TrainConfig
 from training.corpus import LabelledDeal, corpus_files
@@ -39,7 +39,7 @@ class Trial:
     """
 
     name: str
-    harm: Harm = Harm()
+    harm: Harm = UNHARMED
     mended: float = 0.0
     alike: float = 0.6
     deals: int = 2000
@@ -113,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ProcessPoolExecutor(asked.processes) as pool:
         for trials, count in kinds:
             for trial in trials if count else ():
-                print(_line(trial, list(pool.map(partial(_outcome, trial), range(1, count + 1), chunksize=5))), flush=True)
+                print(
+                    _line(trial, list(pool.map(partial(_outcome, trial), range(1, count + 1), chunksize=5))), flush=True
+                )
 
 
 Result = tuple[bool, bool, tuple[str, ...]]
@@ -121,7 +123,8 @@ Result = tuple[bool, bool, tuple[str, ...]]
 
 def _outcome(trial: Trial, seed: int) -> Result:
     ruling = run_trial(trial, seed)
-    return ruling.promotes, bool(ruling.better), ruling.broken
+    broken = dict.fromkeys("recall of a label" if name.startswith("recall.") else name for name in ruling.broken)
+    return ruling.promotes, bool(ruling.better), tuple(broken)
 
 
 def _line(trial: Trial, results: Sequence[Result]) -> str:

@@ -38,6 +38,9 @@ class Harm:
     slowed: float = 1.0
 
 
+UNHARMED = Harm()
+
+
 @dataclass(frozen=True)
 class Skill:
     """How a classifier errs.
@@ -54,7 +57,7 @@ class Skill:
     shared: int = 0
     alike: float = 0.0
     mended: float = 0.0
-    harm: Harm = Harm()
+    harm: Harm = UNHARMED
 
     def luck(self, place: str) -> random.Random:
         """Gives the luck it has in one place: its own, or that of the one it resembles."""
@@ -146,7 +149,9 @@ class StandIn:
             primary=code if heads[0] else answer.primary,
             reasons=[code] if heads[1] else answer.reasons,
             states={} if heads[2] else answer.states,
-            attribution=_another(luck, ATTRIBUTIONS, answer.attribution) if heads[3] and answer.attribution else answer.attribution,
+            attribution=_another(luck, ATTRIBUTIONS, answer.attribution)
+            if heads[3] and answer.attribution
+            else answer.attribution,
             insufficient_detail=answer.insufficient_detail ^ heads[4],
             winback=_another(luck, WINBACKS, answer.winback) if heads[5] else answer.winback,
         )

@@ -1,6 +1,6 @@
 """The gate: whether a challenger may take the champion's place, figure by figure, with what is sure and what is luck told apart.
 
-Source: docs/decisions/0013-a-gate-of-margins.md.
+Source: docs/decisions/0014-a-gate-of-margins.md.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ def _parts(champion: Shown, challenger: Shown) -> Iterator[tuple[Named, Named, l
         yield _verdict_tallies(champion), _verdict_tallies(challenger), groups
     before, after = paired_checks(champion.behaviour, challenger.behaviour)
     if before:
-        sides = ({"behaviour.pass_rate": pass_rate(held)} for held in (before, after))
-        yield (*sides, [str(place) for place in range(len(before))])
+        name, checks = "behaviour.pass_rate", [str(place) for place in range(len(before))]
+        yield {name: pass_rate(before)}, {name: pass_rate(after)}, checks
 
 
 def _order(name: str) -> int:

@@ -46,10 +46,7 @@ def golden_set(file: Path | None, champion: Bundle, known: tuple[Known, Known]) 
     Raises:
         LossNlpError: The file or the champion's record of its run is unusable.
     """
-    if file is None:
-        deals = corpus_material(corpus_files(), run_of(champion)[0]).held_out
-    else:
-        deals = _read_golden(file)
+    deals = _read_golden(file) if file else corpus_material(corpus_files(), run_of(champion)[0]).held_out
     _check_codes(deals, champion.taxonomy)
     fresh = [one for one in deals if not any(side.has_learned(one) for side in known)]
     even = [one for one in fresh if len({side.was_calibrated_on(one) for side in known}) == 1]

@@ -115,7 +115,9 @@ def main() -> None:
     """Adds to a bundle the record of the deals it learned from."""
     ask = argparse.ArgumentParser(prog="python -m training.learned", description=main.__doc__)
     ask.add_argument("--bundle", type=Path, help="bundle folder; default: the shipped one")
-    ask.add_argument("--corpus", type=Path, nargs="*", help="labelled files it was trained from; default: training/corpus")
+    ask.add_argument(
+        "--corpus", type=Path, nargs="*", help="labelled files it was trained from; default: training/corpus"
+    )
     ask.add_argument("--verdicts", type=Path, help="file of verdicts it was trained from beside them")
     asked = ask.parse_args()
     try:

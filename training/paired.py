@@ -109,6 +109,4 @@ def clearly_better(differences: Mapping[str, Difference], least: Mapping[str, fl
         return []
     largest = np.nanmax([(one.draws - one.better_by) / spreads[name] for name, one in moving.items()], axis=0)
     bar = float(np.nanquantile(largest, 1 - LEVEL))
-    return [
-        name for name, one in moving.items() if (one.better_by - least.get(name, 0.0)) / spreads[name] > bar
-    ]
+    return [name for name, one in moving.items() if (one.better_by - least.get(name, 0.0)) / spreads[name] > bar]
