@@ -53,7 +53,7 @@ GUARDS: Mapping[str, Guard] = {
     "insufficient_detail.f1": Guard(0.08, enough=50),
     "winback.macro_f1": Guard(0.04),
     "competitors.micro_f1": Guard(0.04),
-    "primary.ece": Guard(0.03),
+    "primary.ece": Guard(0.03, least=0.005),
     "primary.accepted_share": Guard(0.06, decides=False),
     "primary.accepted_precision": Guard(0.04, decides=False),
     "behaviour.pass_rate": Guard(0.03),

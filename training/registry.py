@@ -21,6 +21,7 @@ from training.config import TrainConfig
 
 EXPERIMENT = "lossnlp"
 MODEL_NAME = "lossnlp"
+_MODEL_ID = "model_id"  # a server does not tell it of a version
 _LOCAL = "sqlite:///mlflow.db"
 _EXAMPLE = pd.DataFrame({"id": ["deal-1"], "text": ["Lost to Gong on price, 30% lower."], "closed_at": ["2026-11-20"]})
 _ANSWER = pd.DataFrame({"deal_id": ["deal-1"], "primary": ["price"], "confidence": [0.9], "assessment": ["{}"]})
@@ -91,8 +92,8 @@ def register_bundle(folder: Path, *, requirements: Sequence[str] = ("lossnlp",))
         registered_model_name=MODEL_NAME,
     )
     version = str(info.registered_model_version)
-    tags = {"bundle": manifest.version, "corpus": manifest.corpus, "taxonomy": manifest.taxonomy_version}
-    tag_version(version, tags)
+    made_from = {"corpus": manifest.corpus, "taxonomy": manifest.taxonomy_version}
+    tag_version(version, {"bundle": manifest.version, _MODEL_ID: info.model_id, **made_from})
     give_alias("challenger", version)
     return version
 
@@ -156,7 +157,7 @@ def replace_files(version: str, folder: Path, names: Sequence[str]) -> None:
         names: Files of the folder.
     """
     client = mlflow.MlflowClient()
-    model_id = client.get_model_version(MODEL_NAME, version).model_id
+    model_id = client.get_model_version(MODEL_NAME, version).tags[_MODEL_ID]
     kept = next(one.path for one in client.list_logged_model_artifacts(model_id, "artifacts") if one.is_dir)
     for name in names:
         client.log_model_artifact(model_id, str(folder / name), kept)

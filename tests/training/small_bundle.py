@@ -18,20 +18,20 @@ from training.learned import write_learned
 from training.network import LossNetwork
 
 
-def write_small_bundle(folder: Path, *, temper: float = 1.0) -> Path:
-    """Gives a bundle in `folder`; `temper` makes its calibration, and so its version, another."""
+def write_small_bundle(folder: Path, *, margin: float = 2.0) -> Path:
+    """Gives a bundle in `folder`; `margin` is that of its quotes, and makes it another version that reads alike."""
     taxonomy = get_default_taxonomy()
     layout = Layout(taxonomy.codes, taxonomy.element_codes)
     torch.manual_seed(0)
     tokenizer = find_default_bundle() / "tokenizer.json"
     network = LossNetwork(make_small_encoder(30_527), layout)
     export_network(network, folder, quantization="none", tokenizer=tokenizer, taxonomy=taxonomy)
-    return seal(folder, temper=temper)
+    return seal(folder, margin=margin)
 
 
-def seal(folder: Path, *, temper: float) -> Path:
+def seal(folder: Path, *, margin: float) -> Path:
     """Writes calibration, card, records and manifest over the parts in `folder`."""
-    calibration = Calibration.model_validate({"primary": {"value": temper}})
+    calibration = Calibration.model_validate({"evidence": {"margin": margin}})
     write_calibration(folder, calibration)
     (folder / "metrics.json").write_text(json.dumps({"settings": TrainConfig().model_dump(), "learned": 0}))
     (folder / "MODEL_CARD.md").write_text("# Model card\n\nA small one.\n")

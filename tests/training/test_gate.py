@@ -95,9 +95,7 @@ def test_one_difference_in_many_checks_is_luck() -> None:
 
 
 def test_what_no_deal_tells_of_is_named(champion: Shown) -> None:
-    unsure = [
-        replace(one, assessment=one.assessment.model_copy(update={"accepted": ()})) for one in champion.golden
-    ]
+    unsure = [replace(one, assessment=one.assessment.model_copy(update={"accepted": ()})) for one in champion.golden]
     assert "primary.accepted_precision" in rule(champion, replace(champion, golden=unsure)).untold
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -19,11 +20,9 @@ from lossnlp.bundle import read_bundle
 from tests.training.small_bundle import seal, write_small_bundle
 from training import promote, registry
 from training.config import TrainConfig
-from training.gate import GUARDS, Difference, Guard, Row, Ruling
+from training.gate import GUARDS, Difference, Guard, Row, Ruling, Shown
 
-pytestmark = [
-    pytest.mark.filterwarnings("default"),  # MLflow and what it brings warn of themselves
-]
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow and what it brings warn of themselves
 NOTES = 110
 
 
@@ -35,7 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     store = ["--backend-store-uri", f"sqlite:///{folder / 'store.db'}", "--artifacts-destination", str(folder / "kept")]
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *store]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=env) as process:
         uri = f"http://127.0.0.1:{port}"
         wait_for(f"{uri}/health", folder / "log")
         yield uri
@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def wait_for(address: str, log: Path) -> None:
     for _ in range(240):
         try:
-            with urllib.request.urlopen(address) as answer:
+            with urllib.request.urlopen(address) as answer:  # noqa: S310 - the test's own server
                 assert answer.status == 200
                 return
         except OSError:
@@ -57,7 +57,7 @@ def wait_for(address: str, log: Path) -> None:
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("bundles")
     first = write_small_bundle(folder / "first")
-    return first, seal(Path(shutil.copytree(first, folder / "second")), temper=2.0)
+    return first, seal(Path(shutil.copytree(first, folder / "second")), margin=2.5)
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,8 @@ def versions(server: str, bundles: tuple[Path, Path]) -> Iterator[tuple[str, str
             registry.record_losses(2, {"primary": 1.0})
             first = registry.register_bundle(bundles[0])
             registry.give_alias("champion", first)
-            yield first, registry.register_bundle(bundles[1])
+            second = registry.register_bundle(bundles[1])
+        yield first, second
 
 
 def test_run_keeps_settings_curves_and_surroundings(versions: tuple[str, str]) -> None:
@@ -137,14 +138,20 @@ def test_force_promotes_and_keeps_the_reason(versions: tuple[str, str], bundles:
     assert (registry.find_alias("champion"), registry.find_alias("challenger")) == (versions[1], None)
 
 
+@pytest.mark.usefixtures("versions")
 def test_better_challenger_takes_the_place(
-    versions: tuple[str, str], bundles: tuple[Path, Path], golden: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bundles: tuple[Path, Path], golden: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     name = "primary.accuracy"
     found = Difference(0.7, 0.8, better_by=0.1, low=0.05, high=0.15, deals=110, draws=None)  # type: ignore[arg-type]
     row = Row(name, GUARDS[name], found, holds=True, is_better=True)
-    monkeypatch.setattr(promote, "rule", lambda *sides, seed: Ruling(sides[0].version, sides[1].version, (row,)))
-    folder = seal(Path(shutil.copytree(bundles[0], tmp_path / "third")), temper=3.0)
+
+    def rule(champion: Shown, challenger: Shown, *, seed: int) -> Ruling:
+        assert seed == 7
+        return Ruling(champion.version, challenger.version, (row,))
+
+    monkeypatch.setattr(promote, "rule", rule)
+    folder = seal(Path(shutil.copytree(bundles[0], tmp_path / "third")), margin=3.0)
     assert promote.main([str(folder), "--golden", str(golden)]) == promote.PROMOTED
     version = registry.find_version_of(read_bundle(folder).manifest.version)
     assert registry.find_alias("champion") == version
