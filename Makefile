@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train evaluate behaviour compare corpus-check learning-curve label-errors screenshots bench clean
+.PHONY: help setup run test check fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors screenshots bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ fix: $(VENV)/.dev  ## mend format and what lint can mend
 
 train: $(VENV)/.dev  ## train a model bundle from training/corpus into runs/bundle
 	$(BIN)/python -m training.train
+
+promote: $(VENV)/.dev  ## put the challenger in the champion's place, or say why not; ASK="runs/bundle --verdicts file"
+	$(BIN)/python -m training.promote $(ASK)
+
+gate-trials: $(VENV)/.dev  ## how often the gate promotes harmed, equal and better challengers
+	$(BIN)/python -m benchmarks.gate_trials
 
 evaluate: $(VENV)/.dev  ## measure the shipped bundle on its held-out deals; rebuilds card and pictures
 	$(BIN)/python -m training.evaluate

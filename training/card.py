@@ -10,7 +10,7 @@ from lossnlp.bundle import Manifest
 from lossnlp.calibration import Calibration
 from training.behaviour import Outcome
 from training.config import TrainConfig
-from training.pictures import RELIABILITY, RISK_COVERAGE
+from training.pictures import CONFUSION, LABELS, RELIABILITY, RISK_COVERAGE
 
 _INTRO = """# Model card: {version}
 
@@ -27,6 +27,12 @@ _PICTURES = f"""## How far confidence can be trusted
 ![Confidence of the primary reason against the share that was right]({RELIABILITY})
 
 ![Share of wrong primary reasons when only the surest are answered]({RISK_COVERAGE})
+
+## Which reasons are read well
+
+![F1 of each primary reason]({LABELS})
+
+![Primary reasons as labelled against those read]({CONFUSION})
 """
 _LIMITS = """## Limits
 

@@ -106,7 +106,7 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path], verdicts: Path | None 
         LossNlpError: The bundle or the corpus is unusable.
     """
     bundle = read_bundle(folder)
-    config, learned = _run_of(bundle)
+    config, learned = run_of(bundle)
     material = corpus_material(corpus, config, verdicts)
     if material.digest != bundle.manifest.corpus:
         log.warning(
@@ -121,7 +121,7 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path], verdicts: Path | None 
     return write_evaluation(bundle, judged, record)
 
 
-def _run_of(bundle: Bundle) -> tuple[TrainConfig, int]:
+def run_of(bundle: Bundle) -> tuple[TrainConfig, int]:
     """Gives the settings a bundle was trained with and how many deals it learned from (0: not told), out of its metrics.json."""
     try:
         measured = json.loads(bundle.path("metrics.json").read_bytes())

@@ -35,6 +35,7 @@ from training.evaluate import Figures, judge_crosswise, read_gold, write_evaluat
 from training.examples import Example, ExampleMaker
 from training.export import export_network
 from training.fit import fit, measure_token_s
+from training.learned import write_learned
 from training.material import Material, corpus_material, own_material
 from training.metrics import Judged, evaluate
 from training.network import LossNetwork
@@ -190,6 +191,7 @@ def _measured(config: TrainConfig, material: Material, places: Places, baseline:
     classifier = LossClassifier(read_bundle(places.bundle))
     read = read_gold(classifier, material.held_out)
     judged = judge_crosswise(classifier, read, target=config.target_precision)
+    write_learned(places.bundle, learned=material.learn, calibrated=material.held_out)
     write_calibration(places.bundle, calibrate(classifier, read, target_precision=config.target_precision))
     _sign(config, material, places)
     record = RunRecord(config, len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts)
