@@ -99,17 +99,20 @@ def _challenger_folder(named: str, scratch: Path) -> Path:
 
 def _decide(pair: Pair, asked: Asked) -> Decision:
     sides = pair.champion.manifest.version, pair.challenger.manifest.version
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         golden, verdicts = _deals(pair, asked)
         ruling = rule(*_shown(pair, golden, verdicts), seed=asked.seed)
     except LossNlpError as error:
         if not asked.because:
             raise
-        return Decision("forced", *sides, now, obstacle=error.message, because=asked.because)
+        return Decision("forced", *sides, _now(), obstacle=error.message, because=asked.because)
     outcome = "promoted" if ruling.promotes else "forced" if asked.because else "refused"
     because = asked.because if outcome == "forced" else ""
-    return Decision(outcome, *sides, now, ruling=ruling, because=because, golden=golden, verdicts=verdicts)  # type: ignore[arg-type]
+    return Decision(outcome, *sides, _now(), ruling=ruling, because=because, golden=golden, verdicts=verdicts)  # type: ignore[arg-type]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _deals(pair: Pair, asked: Asked) -> tuple[JudgedOn, JudgedOn]:
