@@ -15,6 +15,8 @@ from fastapi import FastAPI
 from serving.errors import ConfigurationError
 
 _GRACE_S = 20
+# Longer than callers and proxies keep idle connections: who closes first meets no call on its way, which would be reset.
+_KEPT_S = 75
 _START_S = 60.0
 _SWITCH_S = 0.0005
 
@@ -71,7 +73,12 @@ def serving_beside(app: FastAPI, listener: socket.socket) -> Iterator[str]:
 def _server(app: FastAPI) -> uvicorn.Server:
     # The app logs its own requests, by route and without the caller's text; uvicorn would log full paths.
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE_S
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEPT_S,
+        timeout_graceful_shutdown=_GRACE_S,
     )
     return uvicorn.Server(config)
 
