@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors screenshots bench clean
+.PHONY: help setup run test check fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors docs tutorial screenshots bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,7 +17,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev,docs]'
 	@touch $@ $(VENV)/.serve
 
 setup: $(VENV)/.dev  ## make the environment with all that development needs
@@ -65,6 +65,12 @@ learning-curve: $(VENV)/.dev  ## replay a labelling history: what teaches most, 
 
 label-errors: $(VENV)/.dev  ## list labels that are likely wrong; VERDICTS="--verdicts file" to look through your own too
 	$(BIN)/python -m training.label_errors $(VERDICTS)
+
+docs: $(VENV)/.dev  ## build the documentation site into build/site; a broken link stops it
+	$(BIN)/python -m docs.site
+
+tutorial: $(VENV)/.dev  ## run the tutorial notebook into build/tutorial.ipynb
+	$(BIN)/python -m docs.tutorial
 
 screenshots: $(VENV)/.dev  ## picture the pages for docs/images, in Chromium
 	$(BIN)/python -m docs.screenshots

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001
 """Pictures of the pages for the documentation: the demo as its person sees it, 1280 px wide, in light.
 
 Run: python -m docs.screenshots

@@ -9,6 +9,7 @@ from pathlib import Path
 from lossnlp.bundle import Manifest
 from lossnlp.calibration import Calibration
 from training.behaviour import Outcome
+from training.card_header import card_header
 from training.config import TrainConfig
 from training.pictures import CONFUSION, LABELS, RELIABILITY, RISK_COVERAGE
 
@@ -107,7 +108,8 @@ def write_card(
         held_out=record.held_out,
         verdicts=f"; {record.verdicts} of them are verdicts of people at work" if record.verdicts else "",
     )
-    parts = [head, _figures(measured.figures, record.baseline), _PICTURES]
+    header = card_header(manifest, measured.figures, is_ours=not record.verdicts)
+    parts = [header, head, _figures(measured.figures, record.baseline), _PICTURES]
     parts += [_behaviour(measured.behaviour)] if measured.behaviour else []
     parts += [_thresholds(calibration, config.target_precision), _LIMITS]
     (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
