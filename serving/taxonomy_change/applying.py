@@ -72,18 +72,7 @@ class Batches:
                 for deal_id in deal_ids:
                     self._carry_over(session, deal_id, change_id)
                 session.commit()
-        return self.outcome(change_id)
-
-    def outcome(self, change_id: str) -> Outcome:
-        """Gives what a batch has come to by now."""
-        query = select(RelabelledRow.change_id, LossRow.open_version.is_not(None), func.count())
-        query = query.join(LossRow, LossRow.deal_id == RelabelledRow.deal_id).where(
-            RelabelledRow.change_id == change_id
-        )
-        with self.database.reading() as session:
-            found = session.execute(query.group_by(RelabelledRow.change_id, LossRow.open_version.is_not(None)))
-            counts = {bool(is_open): deals for _, is_open, deals in found}
-        return Outcome(change_id, counts.get(False, 0), counts.get(True, 0))
+        return find_outcome(self.database, change_id)
 
     def _require_served(self, wanted: Taxonomy) -> None:
         served = self.taxonomy
@@ -173,6 +162,20 @@ class Batches:
         elif not review.causes:
             session.delete(review)
         session.flush()
+
+
+def find_outcome(database: Database, change_id: str) -> Outcome:
+    """Gives what a batch has come to by now."""
+    query = select(LossRow.open_version.is_not(None), func.count())
+    query = query.join(RelabelledRow, RelabelledRow.deal_id == LossRow.deal_id).where(
+        RelabelledRow.change_id == change_id
+    )
+    with database.reading() as session:
+        counts = {
+            bool(is_open): deals
+            for is_open, deals in session.execute(query.group_by(LossRow.open_version.is_not(None)))
+        }
+    return Outcome(change_id, counts.get(False, 0), counts.get(True, 0))
 
 
 def _portions(deal_ids: list[str]) -> Iterator[list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,7 @@ from serving.logs import configure_logs
 from serving.model.loading import champion_source
 from serving.schema import open_database
 from serving.settings import Settings, load_settings
-from serving.taxonomy_change.applying import Batches
+from serving.taxonomy_change.applying import Batches, find_outcome
 from serving.taxonomy_change.changes import NewList, find_changes, read_new_list
 from serving.taxonomy_change.planning import Plan, make_plan
 from serving.terminal import account_name, open_console
@@ -31,7 +33,7 @@ By = Annotated[str, typer.Option("--by", help="Who does it; the account of this 
 def plan_change(file: ChangeFile, before: Before = None) -> None:
     """Shows what would become of the deals, by reason; writes nothing."""
     new = read_new_list(file, _list_before(before))
-    with open_database(load_settings().database_url).reading() as session:
+    with closing(open_database(load_settings().database_url)) as database, database.reading() as session:
         _show(make_plan(session, new), new)
 
 
@@ -41,7 +43,8 @@ def apply_change(file: ChangeFile, before: Before = None, by: By = "") -> None:
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     new = read_new_list(file, _list_before(before))
-    done = _open_batches(settings).apply(new, by=by or account_name())
+    with _open_batches(settings) as batches:
+        done = batches.apply(new, by=by or account_name())
     typer.echo(
         f"{done.carried} deals count in version '{new.taxonomy.version}' of the list; {done.open} wait for people."
     )
@@ -53,20 +56,19 @@ def undo_change(change_id: Annotated[str, typer.Argument(help="Its id in `taxono
     """Takes a change back: deals count as before; verdicts that were given since hold on."""
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    typer.echo(f"{_open_batches(settings).undo(change_id)} deals count as before the change.")
+    with _open_batches(settings) as batches:
+        typer.echo(f"{batches.undo(change_id)} deals count as before the change.")
 
 
 @taxonomy.command("list")
 def list_changes() -> None:
     """Shows the changes that were applied, and how many deals of each still wait."""
-    settings = load_settings()
-    database = open_database(settings.database_url)
-    batches = Batches(database, get_default_taxonomy())
     table = Table("id", "from", "to", "applied", "by", "deals", "waiting", "undone")
-    with database.reading() as session:
-        rows = find_changes(session)
-    for row in rows:
-        done = batches.outcome(row.id)
+    with closing(open_database(load_settings().database_url)) as database:
+        with database.reading() as session:
+            rows = find_changes(session)
+        outcomes = [find_outcome(database, row.id) for row in rows]
+    for row, done in zip(rows, outcomes, strict=True):
         undone = f"{row.undone_at:%Y-%m-%d %H:%M}" if row.undone_at else ""
         counts = ("", "") if row.undone_at else (str(done.carried), str(done.open))
         when = f"{row.applied_at:%Y-%m-%d %H:%M}"
@@ -78,11 +80,13 @@ def _list_before(file: Path | None) -> Taxonomy:
     return read_taxonomy(file) if file is not None else get_default_taxonomy()
 
 
-def _open_batches(settings: Settings) -> Batches:
+@contextmanager
+def _open_batches(settings: Settings) -> Iterator[Batches]:
     """Gives the batches of an installation; of the model in service only its list is read."""
     source = champion_source(settings)
     served = read_taxonomy(source.fetch(source.find_named()) / "taxonomy.yaml")
-    return Batches(open_database(settings.database_url), served)
+    with closing(open_database(settings.database_url)) as database:
+        yield Batches(database, served)
 
 
 def _show(plan: Plan, new: NewList) -> None:
