@@ -1,4 +1,4 @@
-"""The command line: `lossnlp classify`, `lossnlp explain`, `lossnlp taxonomy`."""
+"""The command line: `lossnlp classify`, `lossnlp explain`, `lossnlp taxonomy`, `lossnlp change`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError, LossNlpError
 from lossnlp.explain import explained
 from lossnlp.lines import answer_lines, read_request
-from lossnlp.taxonomy import get_default_taxonomy
+from lossnlp.taxonomy import get_default_taxonomy, read_taxonomy, write_taxonomy
+from lossnlp.taxonomy_change import changed_taxonomy, read_change, walk_of
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -98,6 +99,27 @@ def taxonomy() -> None:
     console = Console()
     console.print(table)
     console.print(elements)
+
+
+@app.command()
+def change(
+    file: Annotated[Path, typer.Argument(metavar="CHANGE.yaml", help="What changes in the list of reasons.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The new list, to train with.")] = None,
+    before: Annotated[
+        Path | None, typer.Option("--before", help="The list that it changes; default: the shipped one.")
+    ] = None,
+) -> None:
+    """Check a change of the list of reasons, show its way from old codes to new, and write the new list."""
+    old = read_taxonomy(before) if before else get_default_taxonomy()
+    steps = read_change(file, old)
+    new = changed_taxonomy(old, steps)
+    table = Table("Old", "New", "How", title=f"Version {old.version} to {new.version}", title_justify="left")
+    for code, heirs in walk_of(steps).items():
+        table.add_row(code, " or ".join(heirs) or "none", "by rule" if len(heirs) == 1 else "a person says")
+    Console().print(table)
+    if output is not None:
+        write_taxonomy(output, new)
+        typer.echo(f"{len(new.codes)} reasons in {output}.", err=True)
 
 
 def _request_of(content: bytes, closed_at: str | None) -> object:

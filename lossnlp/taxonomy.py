@@ -107,7 +107,11 @@ def read_taxonomy(path: Path) -> Taxonomy:
     Raises:
         TaxonomyError: The file is unreadable, a field is missing, a code stands twice or a group is undefined.
     """
-    return _parsed(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaxonomyError(f"The list of reasons {path} cannot be read.") from error
+    return _parsed(text, str(path))
 
 
 def write_taxonomy(path: Path, taxonomy: Taxonomy) -> None:

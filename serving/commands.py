@@ -32,6 +32,7 @@ from serving.schema import migrate, open_database
 from serving.secret_values import digest_secret
 from serving.server import open_port, serve
 from serving.settings import Settings, load_settings
+from serving.taxonomy_change.cli_taxonomy import taxonomy
 from serving.terminal import open_console
 from serving.worker import stop_on_signal
 
@@ -44,6 +45,7 @@ app.add_typer(people, name="people")
 app.add_typer(winbacks, name="winbacks")
 app.add_typer(verdicts, name="verdicts")
 app.add_typer(model, name="model")
+app.add_typer(taxonomy, name="taxonomy")
 app.command("record")(show_record)
 app.command("backfill")(run_backfill)
 app.command("reassess")(run_reassessment)

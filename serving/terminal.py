@@ -1,6 +1,8 @@
-"""Standard output for tables: as wide as the terminal, and in a pipe wide enough that nothing is cut."""
+"""Standard output for tables, as wide as the terminal and in a pipe wide enough that nothing is cut; and who sits before it."""
 
 from __future__ import annotations
+
+import getpass
 
 from rich.console import Console
 
@@ -19,3 +21,11 @@ def open_console(*, most: int | None = None) -> Console:
     elif most is not None:
         console.width = min(console.width, most)
     return console
+
+
+def account_name() -> str:
+    """Gives the name of the account of this machine that runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "unknown"

@@ -91,5 +91,8 @@ def _judged(since: date, until: date) -> Select[Any]:
     query = query.select_from(VerdictRow).join(AssessmentRow, AssessmentRow.id == VerdictRow.assessment_id)
     query = query.join(LossRow, LossRow.deal_id == AssessmentRow.deal_id)
     query = query.where(VerdictRow.id.in_(held), VerdictRow.kind.in_(JUDGEMENTS), LossRow.lost_on.between(since, until))
+    # A verdict in another list of reasons than the answer does not say whether that was right.
+    read_in, said_in = AssessmentRow.assessment[("model", "taxonomy_version")].as_string(), VerdictRow.taxonomy_version
+    query = query.where(said_in.is_(None) | (said_in == read_in))
     query = query.where(AssessmentRow.review_required | is_drawn(AssessmentRow.id))
     return query.group_by(LossRow.lost_on, AssessmentRow.review_required, "is_right")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from serving.model.switching import Switch
 from serving.schema import open_database
 from serving.settings import Settings, load_settings
 from serving.tables import ModelChoiceRow
-from serving.terminal import open_console
+from serving.terminal import account_name, open_console
 
 model = typer.Typer(help="The model in service: show, switch, roll back, compare.", no_args_is_help=True)
 _MOST_SHOWN = 10
@@ -71,13 +70,13 @@ def use_model(
     by: By = "",
 ) -> None:
     """Puts a bundle in service: it is checked, loaded once, and every process takes it when it looks next."""
-    _say(_open_switch(load_settings()).use(wanted, by=by or _account(), reason=reason))
+    _say(_open_switch(load_settings()).use(wanted, by=by or account_name(), reason=reason))
 
 
 @model.command("rollback")
 def roll_back(reason: Reason = "", by: By = "") -> None:
     """Puts the bundle in service that was before."""
-    _say(_open_switch(load_settings()).roll_back(by=by or _account(), reason=reason))
+    _say(_open_switch(load_settings()).roll_back(by=by or account_name(), reason=reason))
 
 
 @model.command("shadow")
@@ -132,10 +131,3 @@ def _tell_named(source: BundleSource) -> str:
         return source.find_named().reference
     except LossNlpError as error:
         return error.message
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return "unknown"

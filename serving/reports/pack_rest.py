@@ -87,6 +87,7 @@ def method_section(report: Report, sections: Sequence[Section], month: Month) ->
         f"Counted are the deals closed as lost from {month.first} to {month.last}: {_count(report)}.",
         *_judged_points(report),
         *_money_points(report),
+        *(report.list_notes if report.is_enough else ()),
         "Ranges are 95 % intervals: for shares of deals Wilson's, for shares of money those of a ratio, for numbers of deals Byar's.",
         *_held_points(report, sections),
         _NAMES,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy import Taxonomy
@@ -18,6 +19,7 @@ from serving.reports.intervals import Share, Tally, money_share_of, share_of
 from serving.reports.scope import Scope
 from serving.reports.shares import Losses, read_losses
 from serving.reports.sheets import Cell, Held
+from serving.tables import LossRow
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class Report:
     def is_one_rep(self) -> bool:
         """Whether all that counts are one rep's deals: what is then said of a team would be said of them."""
         return count_reps(self.session, self.scope) == 1
+
+    @cached_property
+    def list_notes(self) -> tuple[str, ...]:
+        """One sentence for each older list that some deals still count in: what they are in the newest only a person can say."""
+        query = select(LossRow.open_version, func.count()).where(*self.scope.where, LossRow.open_version.is_not(None))
+        rows = self.session.execute(query.group_by(LossRow.open_version).order_by(LossRow.open_version))
+        return tuple(
+            f"Deals that count under a reason of version {version} of the list, because only a person can say which one it is "
+            f"now: {deals:,}."
+            for version, deals in rows
+        )
 
     @property
     def is_enough(self) -> bool:

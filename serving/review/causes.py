@@ -13,6 +13,7 @@ _WORDS = {
     "write_back_refused": "The CRM refused the values",
     "verdicts_differ": "Two verdicts differ",
     "verdict_taken_back": "A verdict was taken back",
+    "taxonomy_changed": "The list of reasons has changed, and what was read may be one of several now",
     "audit_sample": "Drawn for the audit",
     "drift_sample": "Drawn to watch for change",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
+from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
 from lossnlp.taxonomy import Taxonomy
@@ -18,6 +19,7 @@ from serving.rendering import said
 from serving.review.verdict import judged_assessment, labels_of
 from serving.store import Database, get_assessment
 from serving.tables import AssessmentRow
+from serving.taxonomy_change.carrying import carry_assessment
 from serving.worker import Worker
 from serving.writeback import Decision, plan_values
 
@@ -85,7 +87,11 @@ class CrmWindow:
         with self.database.reading() as session:
             row = get_assessment(session, assessment_id)
             ours = outbox.find_our_values(session, row.deal_id, crm=crm.name, with_confirmed=True)
-            deal_id, planned, sent = row.deal_id, self._plan(row), row.write_back.state if row.write_back else None
+            deal_id, planned, sent = (
+                row.deal_id,
+                self._plan(session, row),
+                row.write_back.state if row.write_back else None,
+            )
         try:
             current = crm.fetch_fields([deal_id]).get(deal_id)
         except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, the page still opens)
@@ -98,9 +104,9 @@ class CrmWindow:
         )
         return CrmView(tuple(self._lines(current, decision)), sent)
 
-    def _plan(self, row: AssessmentRow) -> Fields:
+    def _plan(self, session: Session, row: AssessmentRow) -> Fields:
         """Gives what a verdict would write that accepts all of the reading."""
-        assessment = Assessment.model_validate(row.assessment)
+        assessment = carry_assessment(session, Assessment.model_validate(row.assessment), self.taxonomy).assessment
         judged = judged_assessment(assessment, labels_of(assessment), self.taxonomy)
         return plan_values(judged, assessed_at=row.created_at, is_confirmed=True)
 

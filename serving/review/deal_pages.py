@@ -101,7 +101,7 @@ def show_crm(request: Request, review_id: RowId, viewer: Reviewer) -> HTMLRespon
     """Gives what the CRM holds of the deal and what would be written: a part of its page, or a page of its own."""
     desk = Desk.of(request)
     with desk.database.reading() as session:
-        stood = load_stood(session, get_review(session, review_id), viewer.person_id)
+        stood = load_stood(session, get_review(session, review_id), viewer.person_id, desk.assessor.taxonomy)
         assessment_id, is_blind = stood.row.id, stood.is_blind
     why = "Two people judge this deal apart; what stands in the CRM is shown after your verdict."
     crm = CrmView(why=why) if is_blind else desk.look_at_crm(assessment_id)
@@ -148,7 +148,7 @@ def _page(request: Request, viewer: Viewer, review_id: int, arrival: Arrival) ->
         session.commit()
     texts = desk.texts.find(assessment_id)
     with desk.database.reading() as session:
-        stood = load_stood(session, get_review(session, review_id), viewer.person_id)
+        stood = load_stood(session, get_review(session, review_id), viewer.person_id, desk.assessor.taxonomy)
         values = _values(desk, stood, texts, is_whole=arrival.given.get("whole") == "1")
         return render_page(
             request,

@@ -19,6 +19,7 @@ from serving.review.verdict import VerdictLabels, labels_of
 from serving.review.verdicts import find_all_held
 from serving.store import get_assessment
 from serving.tables import AssessmentRow, DealRow, ReviewRow, VerdictRow
+from serving.taxonomy_change.carrying import carry_assessment, carry_labels, version_of
 
 MOST_CHARS = 60_000
 
@@ -34,6 +35,8 @@ class Stood:
         assessment: What the model read.
         held: The verdicts that this person may see, oldest first.
         is_blind: Whether another's verdict is kept from them until they have given their own.
+        base: What stands in the form at first: the values of the last verdict that may be seen, else those that the model read.
+        is_settled: Whether all that was read stands in the list as it is now; else it cannot be accepted as it is.
     """
 
     review: ReviewRow
@@ -42,12 +45,8 @@ class Stood:
     assessment: Assessment
     held: tuple[VerdictRow, ...]
     is_blind: bool
-
-    @property
-    def base(self) -> VerdictLabels:
-        """What stands in the form at first: the values of the last verdict that may be seen, else those that the model read."""
-        given = [verdict.labels for verdict in self.held if verdict.labels is not None]
-        return VerdictLabels.model_validate(given[-1]) if given else labels_of(self.assessment)
+    base: VerdictLabels
+    is_settled: bool
 
     @property
     def seen(self) -> str:
@@ -60,17 +59,30 @@ class Stood:
         return sorted(cause_in_words(cause.cause) for cause in self.review.causes)
 
 
-def load_stood(session: Session, review: ReviewRow, person_id: int) -> Stood:
+def load_stood(session: Session, review: ReviewRow, person_id: int, taxonomy: Taxonomy) -> Stood:
     """Gives what is kept of a deal that waits, for one person.
 
     Of two verdicts that are to be given apart, nobody sees the other's before they have given their own.
+
+    Args:
+        session: An open session.
+        review: What waits.
+        person_id: Who looks.
+        taxonomy: The list of reasons in service, which all is shown in as far as that is certain.
     """
     row = get_assessment(session, review.assessment_id)
     held = find_all_held(session, row.id)
     is_blind = review.wanted > 1 and person_id not in {verdict.person_id for verdict in held}
     deal = session.get_one(DealRow, row.deal_id)
-    assessment = Assessment.model_validate(row.assessment)
-    return Stood(review, row, deal, assessment, () if is_blind else tuple(held), is_blind)
+    read = carry_assessment(session, Assessment.model_validate(row.assessment), taxonomy)
+    seen = () if is_blind else tuple(held)
+    last = next((verdict for verdict in reversed(seen) if verdict.labels is not None), None)
+    if last is None:
+        base = labels_of(read.assessment)
+    else:
+        labels, version = VerdictLabels.model_validate(last.labels), version_of(session, last)
+        base, _ = carry_labels(session, labels, version, until=taxonomy.version)
+    return Stood(review, row, deal, read.assessment, seen, is_blind, base, is_settled=not read.open)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Desk:
             hold = claim_review(session, viewer, review_id)
             if hold is not None and not hold.is_mine:
                 raise VerdictError(f"{hold.name} took this deal meanwhile and judges it now.")
-            stood = load_stood(session, review, viewer.person_id)
+            stood = load_stood(session, review, viewer.person_id, self.assessor.taxonomy)
             _require_seen(stood, form)
             labels = self._labels(stood, entered, documents) if kind == "change" else None
             person = session.get_one(PersonRow, viewer.person_id)
@@ -152,7 +152,7 @@ def _kind(form: FormData) -> VerdictKind:
 
 def _said(kind: VerdictKind, labels: VerdictLabels | None, *, stood: Stood, form: FormData) -> Said:
     """Gives what the person says; changes that change nothing accept."""
-    if labels is not None and labels == labels_of(stood.assessment):
+    if labels is not None and stood.is_settled and labels == labels_of(stood.assessment):
         kind = "accept"
     source = form.get("texts")
     shown = {

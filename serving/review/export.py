@@ -19,9 +19,11 @@ from serving.review.verdict import VerdictLabels, labels_of
 from serving.review.verdict_lines import VerdictLine, line_labels, make_line
 from serving.store import Database, deal_fields
 from serving.tables import AssessmentRow, DealRow, LossRow, VerdictRow
+from serving.taxonomy_change.carrying import carry_labels, version_of
 
 FindDeal = Callable[[AssessmentRow], Deal | None]
 NO_WORDS = "its words are not to be had as they were judged"
+OPEN_IN_LIST = "the list of reasons has changed, and which one it is now waits for a person"
 NO_QUOTES = "its quotes do not stand in the words that were found"
 _PAGE = 200
 _Judged = tuple[VerdictRow, AssessmentRow]
@@ -82,14 +84,21 @@ class VerdictExport:
             is_open = verdict.labels is None
             if is_open and not self.with_open:
                 continue
-            labels = labels_of(Assessment.model_validate(row.assessment)) if is_open else None
-            line = self._line(verdict, row, labels or VerdictLabels.model_validate(verdict.labels), accounts)
+            labels = labels_of(Assessment.model_validate(row.assessment)) if is_open else self._in_newest_list(verdict)
+            line = self._line(verdict, row, labels, accounts) if labels else LeftOut(row.deal_id, OPEN_IN_LIST)
             if isinstance(line, LeftOut):
                 tally.left_out.append(line)
                 continue
             tally.open += is_open
             tally.lines += not is_open
             yield line
+
+    def _in_newest_list(self, verdict: VerdictRow) -> VerdictLabels | None:
+        """Gives what a verdict says in the newest list of reasons; None where that is open."""
+        with self.database.reading() as session:
+            labels, version = VerdictLabels.model_validate(verdict.labels), version_of(session, verdict)
+            newest, carried = carry_labels(session, labels, version)
+        return None if carried.open else newest
 
     def _held(self, since: datetime | None) -> Iterator[_Judged]:
         """Gives the verdicts that hold with what they judge, page by page: between two pages no connection is held."""

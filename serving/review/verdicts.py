@@ -16,9 +16,10 @@ from serving import outbox
 from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
-from serving.review.waiting import VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
+from serving.review.waiting import TAXONOMY_CHANGED, VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
 from serving.store import get_assessment, is_newest, now
-from serving.tables import AssessmentRow, DealRow, PersonRow, ReviewRow, VerdictRow
+from serving.tables import AssessmentRow, DealRow, LossRow, PersonRow, ReviewRow, VerdictRow
+from serving.taxonomy_change.carrying import carry_assessment, require_settled, version_of
 from serving.writeback import plan_values
 
 MOST_COMMENT_CHARS = 2000
@@ -49,12 +50,14 @@ class HeldReading:
 
     Args:
         verdict: The one that holds, or None.
-        reading: The assessment as it reads with it; as the model gave it where there is none.
+        reading: The assessment as it reads with it, in the list of reasons that it is of; as the model gave it where there is none.
+        current: The same in the list of the model in service.
         assessed_at: When the model read the deal.
     """
 
     verdict: VerdictRow | None
     reading: Assessment
+    current: Assessment
     assessed_at: datetime
 
     @property
@@ -67,7 +70,7 @@ class HeldReading:
         """The CRM values to write: none where nobody can tell, the model's accepted ones where there is no verdict."""
         if self.verdict is not None and self.verdict.kind == "cannot_tell":
             return {}
-        return plan_values(self.reading, assessed_at=self.assessed_at, is_confirmed=self.verdict is not None)
+        return plan_values(self.current, assessed_at=self.assessed_at, is_confirmed=self.verdict is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,16 @@ class Bench:
         lock_deal(session, row.deal_id)
         _require_newest(session, row)
         assessment = Assessment.model_validate(row.assessment)
+        carried = carry_assessment(session, assessment, self.taxonomy)
+        if said.kind == "accept":
+            require_settled(carried, self.taxonomy)
         verdict = VerdictRow(
             assessment_id=row.id,
             deal_id=row.deal_id,
             person_id=person.id,
             kind=said.kind,
-            labels=_labels(said, assessment),
+            labels=_labels(said, carried.assessment),
+            taxonomy_version=_version(said, carried.assessment, self.taxonomy),
             comment=_comment(said.comment),
             shown=said.shown or {},
             seconds=said.seconds,
@@ -151,6 +158,8 @@ class Bench:
         elif find_held_on_content(session, newest) is None:
             retire_waiting(session, row.deal_id)
             add_cause(session, newest, VERDICT_TAKEN_BACK, at=self.clock())
+        if session.get_one(LossRow, row.deal_id).open_version is not None:
+            add_cause(session, newest, TAXONOMY_CHANGED, at=self.clock())
         return back
 
     def _follow(self, session: Session, row: AssessmentRow, assessment: Assessment, *, verdict: VerdictRow) -> None:
@@ -230,7 +239,11 @@ def read_held(session: Session, row: AssessmentRow, assessment: Assessment, taxo
         taxonomy: The labels there are.
     """
     verdict = find_held_on_content(session, row)
-    return HeldReading(verdict, reading_with(assessment, verdict, taxonomy), row.created_at)
+    reading = reading_with(assessment, verdict, taxonomy)
+    if verdict is not None and verdict.labels is not None:
+        model = reading.model.model_copy(update={"taxonomy_version": version_of(session, verdict)})
+        reading = reading.model_copy(update={"model": model})
+    return HeldReading(verdict, reading, carry_assessment(session, reading, taxonomy).assessment, row.created_at)
 
 
 def reading_with(assessment: Assessment, held: VerdictRow | None, taxonomy: Taxonomy) -> Assessment:
@@ -247,6 +260,13 @@ def _labels(said: Said, assessment: Assessment) -> dict[str, Any] | None:
     if labels is None:
         raise VerdictError("A changed verdict names the values that hold.", field="labels")
     return labels.model_dump(mode="json")
+
+
+def _version(said: Said, assessment: Assessment, taxonomy: Taxonomy) -> str | None:
+    """Gives the list that the reasons of a verdict are of: what was accepted may be of another than the form."""
+    if said.kind == "cannot_tell":
+        return None
+    return assessment.model.taxonomy_version if said.kind == "accept" else taxonomy.version
 
 
 def _comment(comment: str | None) -> str | None:

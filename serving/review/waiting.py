@@ -18,6 +18,7 @@ DRIFT_SAMPLE = "drift_sample"
 WRITE_BACK_REFUSED = "write_back_refused"
 VERDICTS_DIFFER = "verdicts_differ"
 VERDICT_TAKEN_BACK = "verdict_taken_back"
+TAXONOMY_CHANGED = "taxonomy_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from serving.tables.reports import (
     WinbackNoticeRow,
 )
 from serving.tables.review import ReviewCauseRow, ReviewRow, SavedFilterRow, SealedTextRow, VerdictRow
+from serving.tables.taxonomy import RelabelledRow, TaxonomyChangeRow
 
 __all__ = [
     "ApiKeyRow",
@@ -42,6 +43,7 @@ __all__ = [
     "ModelServiceRow",
     "PersonRow",
     "PollRow",
+    "RelabelledRow",
     "ReopenedRow",
     "ReviewCauseRow",
     "ReviewRow",
@@ -52,6 +54,7 @@ __all__ = [
     "ShadowReadingRow",
     "StoryConsentRow",
     "Table",
+    "TaxonomyChangeRow",
     "UtcDateTime",
     "VerdictRow",
     "WinbackNoticeRow",

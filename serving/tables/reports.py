@@ -22,7 +22,8 @@ class LossRow(Table):
     """A lost deal as its newest assessment, or the verdict on it, reads it.
 
     `verdict_id` is the verdict that holds, None where only the model has read the deal. Names of rivals and people are as
-    written; `rival` is the vendor that was taken or stayed.
+    written; `rival` is the vendor that was taken or stayed. Reasons are of the newest list; `open_version` is that of an older one which
+    some of them are still of, because only a person can carry them over.
     """
 
     __tablename__ = "losses"
@@ -38,6 +39,7 @@ class LossRow(Table):
     lost_on: Mapped[date] = mapped_column(index=True)
     primary_reason: Mapped[str] = mapped_column(String(100))
     read_reason: Mapped[str] = mapped_column(String(100))  # the model's own, whatever a person said since
+    open_version: Mapped[str | None] = mapped_column(String(100))
     confidence: Mapped[float]
     model_version: Mapped[str] = mapped_column(String(100))
     stated_reason: Mapped[str | None] = mapped_column(String(300))

@@ -71,6 +71,7 @@ class VerdictRow(Table):
 
     `kind` is `accept`, `change`, `cannot_tell` or `undo`; an undo names the verdict it takes back. `labels` are the values that
     hold by it (see `serving.review.verdict`), None where it gives none; `shown` is what the person had before them.
+    `taxonomy_version` is the list that its reasons are of; None in rows of older versions: the one of the assessment.
     """
 
     __tablename__ = "verdicts"
@@ -83,6 +84,7 @@ class VerdictRow(Table):
     kind: Mapped[str] = mapped_column(String(20))
     undoes_id: Mapped[int | None] = mapped_column(ForeignKey("verdicts.id"), unique=True)
     labels: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    taxonomy_version: Mapped[str | None] = mapped_column(String(100))
     comment: Mapped[str | None] = mapped_column(String(2000))
     shown: Mapped[dict[str, Any]]
     seconds: Mapped[float]

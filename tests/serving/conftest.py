@@ -169,6 +169,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: 
         connection.exec_driver_sql("TRUNCATE deals, api_keys, people RESTART IDENTITY CASCADE")
         connection.exec_driver_sql("TRUNCATE write_backs, inbox, batches, polls, drift_looks RESTART IDENTITY CASCADE")
         connection.exec_driver_sql("TRUNCATE model_choices, model_services RESTART IDENTITY")
+        connection.exec_driver_sql("TRUNCATE taxonomy_changes RESTART IDENTITY CASCADE")
     database.close()
     return url
 

@@ -186,3 +186,17 @@ def test_corrected_counts_come_as_part(browse: Browse, losses: AddLosses) -> Non
     text = browse(LEADER).get(f"/losses/corrected?{WINDOW}", headers={"hx-request": "true"}).text
     assert "<html" not in text
     assert "Corrected for errors of the model" in text
+
+
+def test_page_says_what_still_counts_in_an_older_list(browse: Browse, losses: AddLosses) -> None:
+    losses(20, open_version="1")
+    losses(300, seed=2)
+    text = browse(LEADER).get(f"/losses?{WINDOW}").text
+    assert re.findall(r'<p role="note">(.*)</p>', text) == [
+        "Deals that count under a reason of version 1 of the list, because only a person can say which one it is now: 20."
+    ]
+
+
+def test_page_of_one_list_says_nothing_of_lists(browse: Browse, losses: AddLosses) -> None:
+    losses(60)
+    assert 'role="note"' not in browse(LEADER).get(f"/losses?{WINDOW}").text
