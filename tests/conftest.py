@@ -1,8 +1,13 @@
-"""What the tests share: the shipped classifier, loaded once."""
+"""What the tests share: the shipped classifier and the browser, started once a process."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from lossnlp.classifier import LossClassifier
 
@@ -10,3 +15,16 @@ from lossnlp.classifier import LossClassifier
 @pytest.fixture(scope="session")
 def classifier() -> LossClassifier:
     return LossClassifier.load()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Gives the browser; with a caret in the text, as a press of F7 gives it to who has no mouse."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        why = "no Chromium on this machine: apt-get install chromium"
+        pytest.fail(why) if os.environ.get("LOSSNLP_REQUIRE_BROWSER") else pytest.skip(why)
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--enable-caret-browsing"])
+        yield browser
+        browser.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pydantic import SecretStr
 
 from serving.app import create_app
@@ -31,19 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Gives the browser; with a caret in the text, as a press of F7 gives it to who has no mouse."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        why = "no Chromium on this machine: apt-get install chromium"
-        pytest.fail(why) if os.environ.get("LOSSNLP_REQUIRE_BROWSER") else pytest.skip(why)
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--enable-caret-browsing"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import lossnlp
 from docs.from_code import program_help, settings_classes, settings_part, training_programs, variables
 from docs.site import ROOT, build_site, page_faults
 from serving.settings import Settings
-from tests.browser.conftest import chromium  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("default")  # what the programs of training bring warns of itself
 
@@ -107,7 +106,7 @@ def test_fault_of_a_page_is_told(tmp_path: Path, element: str, fault: str) -> No
 
 
 @pytest.mark.browser
-def test_pages_and_search_ask_nobody_else(chromium: Browser, address: str) -> None:  # noqa: F811
+def test_pages_and_search_ask_nobody_else(chromium: Browser, address: str) -> None:
     page = chromium.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
