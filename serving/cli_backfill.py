@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from serving.backfill import Backfill, PlannedDeal, Progress
+from serving.backfill import Backfill, Progress
 from serving.backfill_report import write_csv, write_page
 from serving.closed_loop import open_closed_loop
 from serving.errors import ConfigurationError
 from serving.logs import configure_logs
 from serving.settings import load_settings
 from serving.store import now
+from serving.terminal import collect
 
 Since = Annotated[
     datetime | None,
@@ -57,12 +58,7 @@ def run_backfill(  # noqa: PLR0913 (one argument for each option)
 
 
 def _plan(backfill: Backfill, since: datetime | None, folder: Path) -> None:
-    deals: list[PlannedDeal] = []
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading lost deals", total=None)
-        for deal in backfill.plan(since):
-            deals.append(deal)
-            bar.update(task, advance=1)
+    deals = collect(backfill.plan(since), saying="Reading lost deals")
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(deals, folder / "plan.csv")
     write_page(deals, folder / "plan.html", crm=backfill.worker.crm.name, since=since, at=now())

@@ -9,8 +9,9 @@ from functools import partial
 from threading import Event, Thread
 
 from serving.crm.connect import connect_crm, read_field_map
+from serving.crm.protocol import Crm
 from serving.drift.weekly import run_looks
-from serving.intake import Companion, open_intake
+from serving.intake import Intake, open_intake
 from serving.metrics import Metrics
 from serving.model.following import Follower, open_model
 from serving.model.history import ServiceRecord
@@ -75,28 +76,28 @@ class ClosedLoop:
             loop.join(_GRACE_S)
 
 
-def open_closed_loop(
-    settings: Settings, *, follower: Follower | None = None, companion: Companion | None = None
-) -> ClosedLoop:
+def open_closed_loop(settings: Settings) -> ClosedLoop:
     """Gives the loops over the database, CRM and model that the settings name.
 
     Args:
         settings: What the installation has set.
-        follower: Holds the model; None loads it.
-        companion: Reads new deals along; None where nothing does.
 
     Raises:
         ConfigurationError: No CRM is set, or it cannot be used.
         BundleError: The model cannot be loaded.
     """
     crm, database = connect_crm(settings), open_database(settings.database_url)
-    model = (follower or open_model(settings)).model
-    reminders = open_reminders(settings, database, crm=crm, taxonomy=model.taxonomy)
-    intake = open_intake(settings, model, database, Metrics(), companion=companion)
+    return _around(settings, crm, open_intake(settings, open_model(settings).model, database, Metrics()))
+
+
+def _around(settings: Settings, crm: Crm, intake: Intake) -> ClosedLoop:
+    """Gives the loops around an intake, with the labels that its model has now."""
+    database, taxonomy = intake.database, intake.assessor.taxonomy
+    reminders = open_reminders(settings, database, crm=crm, taxonomy=taxonomy)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
         Receiver(database, crm, intake.for_crm(crm.name)),
-        Worker(database, crm, fields=read_field_map(settings, model.taxonomy)),
+        Worker(database, crm, fields=read_field_map(settings, taxonomy)),
         (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
     )
 
@@ -121,8 +122,8 @@ def run_following(settings: Settings, stop: Event, *, poll: bool, follower: Foll
     with following.watching(record, metrics), shadow.reading() if shadow else nullcontext():
         while not stop.is_set():
             with _until(stop, following) as ended:
-                closed_loop = open_closed_loop(settings, follower=following, companion=shadow)
-                closed_loop.run(ended, poll_every_s=every_s)
+                intake = open_intake(settings, following.model, database, metrics, companion=shadow)
+                _around(settings, connect_crm(settings), intake).run(ended, poll_every_s=every_s)
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class Intake:
 
     def _take(self, deal: Deal, batch_id: str | None) -> Taken:
         digest = content_digest(deal)
-        taken = self._find_seen(deal, digest) or self._keep(deal, digest, self._assess(deal), batch_id=batch_id)
+        taken = self._find_seen(deal, digest) or self._keep(deal, digest, self.read(deal), batch_id=batch_id)
         if not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
             self._queue_seen(taken, batch_id)
         self.metrics.count_deal("new" if taken.is_new else "repeat")
@@ -137,15 +137,11 @@ class Intake:
             return replace(_taken(row, is_new=False), write_back=row.write_back.state if row.write_back else None)
 
     def read(self, deal: Deal) -> Assessment:
-        """Gives the assessment of a deal and keeps nothing.
+        """Gives the assessment of a deal and keeps nothing; no database connection is held here.
 
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
         """
-        return self._assess(deal)
-
-    def _assess(self, deal: Deal) -> Assessment:
-        """Gives the assessment; no database connection is held here."""
         try:
             with self.classifying, self._busy(), self.metrics.time_assessing():
                 return self.assessor.assess(deal)

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, Processor
 
+from lossnlp.errors import LossNlpError
 from serving.settings import Settings
 
 _QUIET = ("httpx2", "httpcore2", "sqlalchemy", "alembic")
@@ -26,6 +27,11 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         "where": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
     }
     return facts | ({"cause": type(cause).__name__} if cause else {})
+
+
+def short_cause(error: Exception) -> str:
+    """Gives a short cause; messages of foreign errors may quote a deal and are left out."""
+    return error.message if isinstance(error, LossNlpError) else type(error).__name__
 
 
 def configure_logs(settings: Settings) -> None:

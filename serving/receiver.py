@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from lossnlp.errors import InvalidDealError, LossNlpError
+from lossnlp.errors import InvalidDealError
 from serving import inbox, outbox
 from serving.crm.protocol import Crm
 from serving.inbox import End, InboxClaim
 from serving.intake import Intake, parse_deal
-from serving.logs import describe_error
+from serving.logs import describe_error, short_cause
 from serving.loops import repeat
 from serving.store import Database, now
 
@@ -74,7 +74,7 @@ class Receiver:
                 self._take_all(claims[len(claims) // 2 :])
                 return
             _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
-            self._settle(claims, "failed" if has_answered else "away", error=_cause(error))
+            self._settle(claims, "failed" if has_answered else "away", error=short_cause(error))
             return
         for claim in claims:
             end, cause = self._take(claim, found.get(claim.deal_id))
@@ -91,7 +91,7 @@ class Receiver:
         except InvalidDealError as error:
             return "unreadable", error.message
         except Exception as error:  # noqa: BLE001 (one deal must not take its neighbours down)
-            return "failed", _cause(error)
+            return "failed", short_cause(error)
         return "taken", None
 
     def without_our_words(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -112,8 +112,3 @@ class Receiver:
                 inbox.settle_event(session, claim, end, at=self.clock(), error=error)
                 _log.info("event_settled", deal_id=claim.deal_id, end=end)
             session.commit()
-
-
-def _cause(error: Exception) -> str:
-    """Gives a short cause; messages of foreign errors may quote a deal and are left out."""
-    return error.message if isinstance(error, LossNlpError) else type(error).__name__

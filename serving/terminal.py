@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterable
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import Progress
 
 PIPE_WIDTH = 120
+T = TypeVar("T")
 
 
 def open_console(*, most: int | None = None) -> Console:
@@ -21,6 +25,17 @@ def open_console(*, most: int | None = None) -> Console:
     elif most is not None:
         console.width = min(console.width, most)
     return console
+
+
+def collect(found: Iterable[T], *, saying: str) -> list[T]:
+    """Gives all that is found, with a bar on standard error while it comes."""
+    taken: list[T] = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(saying, total=None)
+        for one in found:
+            taken.append(one)
+            bar.update(task, advance=1)
+    return taken
 
 
 def account_name() -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from serving.backfill import PlannedDeal
@@ -25,7 +22,7 @@ from serving.reports.intervals import share_of
 from serving.review.texts import open_text_source
 from serving.schema import open_database
 from serving.settings import Settings, load_settings
-from serving.terminal import open_console
+from serving.terminal import collect, open_console
 
 Since = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Only deals lost since this day.")]
 
@@ -43,7 +40,8 @@ def run_reassessment(
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     reassessment = open_reassessment(settings, load_assessor(settings))
-    deals = _read(reassessment.plan(since.date()) if plan else reassessment.apply(since.date()))
+    day = since.date()
+    deals = collect(reassessment.plan(day) if plan else reassessment.apply(day), saying="Reading deals anew")
     report.mkdir(parents=True, exist_ok=True)
     file = report / ("plan.csv" if plan else "applied.csv")
     write_csv(deals, file)
@@ -64,16 +62,6 @@ def open_reassessment(settings: Settings, assessor: Assessor) -> Reassessment:
     database = open_database(settings.database_url)
     intake = open_intake(settings, assessor, database, Metrics())
     return Reassessment(intake, open_text_source(settings, database).find)
-
-
-def _read(deals: Iterator[PlannedDeal]) -> list[PlannedDeal]:
-    found: list[PlannedDeal] = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Reading deals anew", total=None)
-        for deal in deals:
-            found.append(deal)
-            bar.update(task, advance=1)
-    return found
 
 
 def _show(deals: list[PlannedDeal], file: Path) -> None:

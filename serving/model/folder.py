@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from lossnlp.bundle import MANIFEST, Bundle, read_bundle
 from lossnlp.errors import BundleError
 from lossnlp.pointer import CHAMPION, find_bundle_folder, write_pointer
-from serving.model.sources import Named, one_bundle_alone
+from serving.model.sources import Named, made_whole, one_bundle_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,9 @@ def _copy(bundle: Bundle, folder: Path) -> Path:
         return bundle.folder
     there = folder / bundle.manifest.version
     if not there.is_dir():
-        fresh = folder / f".{there.name}-{uuid4().hex}"
-        fresh.mkdir()
-        try:
+        with made_whole(there) as fresh:
             for name in (*bundle.manifest.files, MANIFEST):
                 shutil.copyfile(bundle.path(name), fresh / name)
-            fresh.rename(there)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
     return there
 
 

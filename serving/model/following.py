@@ -17,7 +17,7 @@ from lossnlp.deal import Deal
 from lossnlp.errors import LossNlpError
 from lossnlp.taxonomy import Taxonomy
 from serving.intake import Assessor
-from serving.logs import describe_error
+from serving.logs import describe_error, short_cause
 from serving.loops import repeat
 from serving.metrics import Metrics
 from serving.model.history import ServiceRecord
@@ -128,7 +128,7 @@ class Follower:
 
     def _refuse(self, wanted: Named, error: Exception, record: ServiceRecord, metrics: Metrics) -> None:
         told: dict[str, Any] = {"why": error.message} if isinstance(error, LossNlpError) else describe_error(error)
-        cause = error.message if isinstance(error, LossNlpError) else type(error).__name__
+        cause = short_cause(error)
         if wanted == self.named:  # the source itself names nothing that can be looked for: told once, asked again
             wanted = Named("", cause)
             if wanted == self.refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -105,18 +105,16 @@ class ServiceRecord:
         source: What LOSSNLP_MODEL says.
         role: `web` or `worker`.
         process: Name of the process.
-        clock: Gives the moment; tests hand in their own.
     """
 
     database: Database
     source: str
     role: str
     process: str = field(default_factory=this_process)
-    clock: Callable[[], datetime] = now
 
     def begin(self, reference: str, model_version: str) -> None:
         """Notes that the process serves this model from now on, and no other any more."""
-        at = self.clock()
+        at = now()
         with self.database.writing() as session:
             self._end(session, at)
             session.add(self._row(reference, at, model_version=model_version))
@@ -128,7 +126,7 @@ class ServiceRecord:
 
     def refuse(self, reference: str, cause: str) -> None:
         """Notes that the process did not take a bundle."""
-        at = self.clock()
+        at = now()
         with self.database.writing() as session:
             row = self._row(reference, at)
             row.refused, row.ended_at = cut_error(cause), at
@@ -138,7 +136,7 @@ class ServiceRecord:
     def end(self) -> None:
         """Notes that the process serves no model any more."""
         with self.database.writing() as session:
-            self._end(session, self.clock())
+            self._end(session, now())
             session.commit()
 
     def _end(self, session: Session, at: datetime) -> None:

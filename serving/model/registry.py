@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import yaml
@@ -20,7 +18,7 @@ from lossnlp.bundle import MANIFEST, Manifest, read_bundle
 from lossnlp.errors import BundleError
 from lossnlp.pointer import find_bundle_folder, pointer_file, write_pointer
 from serving.errors import ConfigurationError
-from serving.model.sources import Named, SourceAwayError
+from serving.model.sources import Named, SourceAwayError, made_whole
 from serving.settings import Settings, read_settings
 
 REGISTRY = "registry:"
@@ -98,15 +96,9 @@ class RegistrySource:
 
     def _fetch_whole(self, version: str, folder: Path) -> None:
         """Makes the folder appear with all of a version's bundle in it, or not at all."""
-        self.kept.mkdir(parents=True, exist_ok=True)
-        fresh = self.kept / f".{folder.name}-{uuid4().hex}"
-        fresh.mkdir()
-        try:
+        with made_whole(folder) as fresh:
             self._download(version, fresh)
             read_bundle(fresh)
-            _put(fresh, folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
 
     def find_bundle(self, wanted: str) -> Named:
         """Gives a version of the model."""
@@ -209,12 +201,3 @@ def _connect(registry: RegistrySettings) -> httpx2.Client:
         auth = httpx2.BasicAuth(registry.tracking_username, registry.tracking_password.get_secret_value())
     base = registry.tracking_uri.rstrip("/") + "/"
     return httpx2.Client(base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT)
-
-
-def _put(fresh: Path, folder: Path) -> None:
-    """Gives the folder its name; another process may have been sooner with the same."""
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
@@ -14,9 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
-from lossnlp.errors import LossNlpError
 from serving.intake import Assessor
-from serving.logs import describe_error
+from serving.logs import describe_error, short_cause
 from serving.metrics import Metrics
 from serving.model.comparison import compare
 from serving.model.following import load_warm
@@ -112,7 +111,7 @@ class Shadow:
                 self._named, self._told = named, ""
                 _log.info("challenger_loaded", version=self._challenger.model_version, reference=named.reference)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with a challenger, the service goes on)
-            why = error.message if isinstance(error, LossNlpError) else type(error).__name__
+            why = short_cause(error)
             if why != self._told:
                 _log.warning("challenger_refused", why=why)
             self._told = why
@@ -168,16 +167,13 @@ class Shadow:
         self.metrics.count_shadow(outcome)
 
 
-def open_shadow(
-    settings: Settings, database: Database, metrics: Metrics, *, load: Callable[..., Assessor] | None = None
-) -> Shadow | None:
-    """Gives the challenger that the settings name, not loaded yet; None where they name none.
+def open_shadow(settings: Settings, database: Database, metrics: Metrics) -> Shadow | None:
+    """Gives the challenger that the settings name, to be loaded in one processor thread; None where they name none.
 
     Args:
         settings: What the installation has set.
         database: Where differences are kept.
         metrics: Where deals are counted.
-        load: Gives the assessor of a bundle folder; None loads it with the names that the settings tell, in one processor thread.
 
     Raises:
         ConfigurationError: The setting names a registry that cannot be asked.
@@ -185,7 +181,7 @@ def open_shadow(
     source = challenger_source(settings)
     if source is None:
         return None
-    return Shadow(source, load or bundle_loader(settings, threads=1), database, metrics, every_s=settings.model_every_s)
+    return Shadow(source, bundle_loader(settings, threads=1), database, metrics, every_s=settings.model_every_s)
 
 
 def _differences(ours: Assessment, theirs: Assessment) -> list[ShadowDifferenceRow]:

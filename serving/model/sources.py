@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from lossnlp.bundle import find_default_bundle
 from lossnlp.errors import LossNlpError
@@ -112,3 +116,24 @@ def one_bundle_alone(setting: str) -> ConfigurationError:
         "(a new one will do), or to an alias of a registry."
     )
     return ConfigurationError(message, field="LOSSNLP_MODEL")
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder that takes the name of `folder` when the block ends well: it appears whole or not at all."""
+    fresh = folder.with_name(f".{folder.name}-{uuid4().hex}")
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        _put(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _put(fresh: Path, folder: Path) -> None:
+    """Gives the folder its name; another process may have been sooner with the same."""
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise

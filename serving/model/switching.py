@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 from lossnlp.errors import BundleError, LossNlpError
 from serving.model.history import Choice, add_choice, find_before, find_choices
@@ -29,14 +27,12 @@ class Switch:
         setting: What LOSSNLP_MODEL says.
         database: Where choices are kept.
         load: Gives the assessor of a bundle folder: what cannot be loaded here is not put in service.
-        clock: Gives the moment; tests hand in their own.
     """
 
     source: BundleSource
     setting: str
     database: Database
     load: LoadBundle
-    clock: Callable[[], datetime] = now
 
     def use(self, wanted: str, *, by: str, reason: str) -> ModelChoiceRow:
         """Gives the choice after pointing the source at a bundle, which is checked and loaded first.
@@ -52,8 +48,7 @@ class Switch:
             ConfigurationError: LOSSNLP_MODEL names one bundle alone.
             SourceAwayError: The registry cannot be asked.
         """
-        named = self.source.find_bundle(wanted)
-        return self._point(named, Choice(named.reference, "", "use", by, reason))
+        return self._point(self.source.find_bundle(wanted), "use", by=by, reason=reason)
 
     def roll_back(self, *, by: str, reason: str) -> ModelChoiceRow:
         """Gives the choice after pointing the source at the bundle that was in service before.
@@ -73,13 +68,14 @@ class Switch:
             if before is None:
                 raise SwitchError("No other model was in service before; name one with `lossnlp-serve model use`.")
             reference = before.reference
-        return self._point(Named(reference), Choice(reference, "", "rollback", by, reason))
+        return self._point(Named(reference), "rollback", by=by, reason=reason)
 
-    def _point(self, named: Named, choice: Choice) -> ModelChoiceRow:
+    def _point(self, named: Named, kind: str, *, by: str, reason: str) -> ModelChoiceRow:
         """Gives the choice; it is kept if and only if the source was pointed."""
         version = self.load(self.source.fetch(named)).model_version
+        choice = Choice(named.reference, version, kind, by, reason)
         with self.database.writing() as session:
-            row = add_choice(session, self.setting, replace(choice, model_version=version), at=self.clock())
+            row = add_choice(session, self.setting, choice, at=now())
             self.source.point(named)
             session.commit()
             return row
