@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 
 from lossnlp.assessment import Assessment, Competitor
 from lossnlp.deal import Deal
+from lossnlp.heads import ATTRIBUTIONS, WINBACKS
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from training.answers import Answer, as_assessment
 from training.behaviour import Outcome, read_behaviour
 from training.corpus import LabelledDeal, Labels
 
 ACCEPTED_FROM = 0.77
-ATTRIBUTIONS = ("external_only", "mixed", "internal_only", "none")
-WINBACKS = ("open", "closed", "unclear")
 _SECONDS = 0.02
 _OTHER_CHECKS = 200
 

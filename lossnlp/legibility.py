@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -57,7 +58,7 @@ def _obstacle_of(texts: Sequence[str], n_pieces: int) -> str | None:
         return "no_words"
     if _is_other_script(letters):
         return "foreign_script"
-    if n_pieces > MAX_PIECES_PER_WORD * len(words) + 4 or _is_other_language(texts):
+    if n_pieces > MAX_PIECES_PER_WORD * len(words) + 4 or _language_by_words(texts) not in (_ENGLISH, _UNCLEAR):
         return "foreign_language"
     return None
 
@@ -69,6 +70,15 @@ def find_language(texts: Sequence[str]) -> str:
     """
     if _is_other_script([char for text in texts for char in text if char.isalpha()]):
         return _OTHER_SCRIPT
+    return _language_by_words(texts)
+
+
+def _is_other_script(letters: Sequence[str]) -> bool:
+    return sum(ord(char) >= _LATIN_END for char in letters) > 0.3 * len(letters)
+
+
+def _language_by_words(texts: Sequence[str]) -> str:
+    """Gives the language that most function words in the texts are of, whatever their script."""
     english, others = _count_function_words(texts)
     language = max(others, key=others.__getitem__)
     if others[language] >= 2 and others[language] > english:
@@ -76,23 +86,15 @@ def find_language(texts: Sequence[str]) -> str:
     return _ENGLISH if english else _UNCLEAR
 
 
-def _is_other_script(letters: Sequence[str]) -> bool:
-    return sum(ord(char) >= _LATIN_END for char in letters) > 0.3 * len(letters)
-
-
-def _is_other_language(texts: Sequence[str]) -> bool:
-    """Says whether more function words of one other language than of English stand in the texts."""
-    english, others = _count_function_words(texts)
-    most = max(others.values())
-    return most >= 2 and most > english
-
-
 def _count_function_words(texts: Sequence[str]) -> tuple[int, dict[str, int]]:
     """Gives how many function words of English stand in the texts, and of each other language."""
     english, others = _function_words()
-    words = [word.casefold() for text in texts for word in _WORD.findall(text)]
-    counts = {language: sum(word in known for word in words) for language, known in others.items()}
-    return sum(word in english for word in words), counts
+    words = Counter(word.casefold() for text in texts for word in _WORD.findall(text))
+
+    def count(known: frozenset[str]) -> int:
+        return sum(times for word, times in words.items() if word in known)
+
+    return count(english), {language: count(known) for language, known in others.items()}
 
 
 @cache

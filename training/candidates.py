@@ -247,7 +247,8 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
 
 def _read_file(file: Path, reader: Reader, below: float) -> list[ToldDeal]:
     try:
-        return list(read_told(file.read_text(encoding="utf-8").splitlines(), reader, below=below))
+        with file.open(encoding="utf-8") as lines:
+            return list(read_told(lines, reader, below=below))
     except (OSError, UnicodeDecodeError):
         raise CorpusError(f"{file} cannot be read; name a file of deals, one a line.") from None
 

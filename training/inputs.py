@@ -6,7 +6,6 @@ A file that cannot be opened ends the reading; a row that cannot be read is give
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lossnlp.deal import MAX_DOCUMENT_CHARS
-from training.corpus import CorpusError
+from training.corpus import CorpusError, corpus_digest
 
 Part = Literal["learn", "held_out", "test"]
 Numbered = Iterator[tuple[int, "dict[str, Any] | str"]]
@@ -102,10 +101,7 @@ def source_files(source: Path) -> list[Path]:
 
 def source_digest(source: Path) -> str:
     """Gives a hash of the bytes of a source's files."""
-    digest = hashlib.sha256()
-    for path in source_files(source):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return corpus_digest(source_files(source))
 
 
 def _json_lines(path: Path) -> Numbered:

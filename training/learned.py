@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lossnlp.bundle import Bundle, find_default_bundle, read_bundle, refresh_manifest
 from lossnlp.errors import BundleError, LossNlpError
+from training.baseline import text_of
 from training.corpus import LabelledDeal, corpus_files
 from training.evaluate import run_of
 from training.material import corpus_material
@@ -48,8 +49,7 @@ class Known:
 
 def marks(labelled: LabelledDeal) -> tuple[str, ...]:
     """Gives the marks of a deal: of its words, its id and, where it shares one, its account or hard pair."""
-    texts = (text for document in labelled.deal.documents for _, text in document.numbered_texts)
-    found = [f"words {' '.join(sorted(words(' '.join(texts))))}", f"id {labelled.deal.id}"]
+    found = [f"words {' '.join(sorted(words(text_of(labelled.deal))))}", f"id {labelled.deal.id}"]
     if labelled.meta.get("account"):
         found.append(f"account {labelled.meta['account']}")
     elif labelled.meta.get("pair"):

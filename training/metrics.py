@@ -73,15 +73,16 @@ def _whole_figures(judged: Sequence[Judged]) -> dict[str, float]:
     if not judged:
         return {}
     return {
-        "meddpicc.gap_micro_f1": micro_f1([_states(one, "gap") for one in judged]),
-        "meddpicc.covered_micro_f1": micro_f1([_states(one, "covered") for one in judged]),
+        "meddpicc.gap_micro_f1": micro_f1([states(one, "gap") for one in judged]),
+        "meddpicc.covered_micro_f1": micro_f1([states(one, "covered") for one in judged]),
         "winback.macro_f1": macro_f1([(one.labels.winback, one.assessment.winback.state) for one in judged]),
         "competitors.micro_f1": micro_f1([rival_names(one) for one in judged]),
         "revisit.f1": phrase_f1([phrases(one) for one in judged]),
     }
 
 
-def _states(one: Judged, state: str) -> tuple[set[str], set[str]]:
+def states(one: Judged, state: str) -> tuple[set[str], set[str]]:
+    """Gives the elements that are in a state, in gold and as found."""
     gold = {code for code, value in one.labels.meddpicc.items() if value == state}
     return gold, {code for code, reading in one.assessment.meddpicc.items() if reading.state == state}
 

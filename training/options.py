@@ -184,7 +184,6 @@ def sources_of(asked: argparse.Namespace, bundle: Path | None) -> Sources:
     )
 
 
-def budget_of(asked: argparse.Namespace) -> Budget:
+def budget_of(asked: argparse.Namespace, bundle: Path | None) -> Budget:
     """Gives what the learning has to fit into; from an encoder the whole corpus is learned beside verdicts unless a number is given."""
-    is_anew = find_start(asked) is None
-    return Budget(minutes=asked.minutes, replay=asked.replay if asked.replay is not None or not is_anew else _ALL)
+    return Budget(minutes=asked.minutes, replay=asked.replay if asked.replay is not None or bundle else _ALL)

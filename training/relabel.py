@@ -78,7 +78,8 @@ def main(words: list[str] | None = None) -> None:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8").splitlines()
+        with file.open(encoding="utf-8") as lines:
+            return list(lines)
     except (OSError, UnicodeDecodeError):
         raise CorpusError(f"{file} cannot be read; name a file of exported verdicts.") from None
 

@@ -45,14 +45,10 @@ class Start:
     Args:
         network: The network, with the slots of the run's labels.
         tokenizer: The tokenizer's file.
-        encoder: Name of the encoder it goes back to.
-        max_tokens: Longest window it reads, or None where the settings say.
     """
 
     network: LossNetwork
     tokenizer: Path
-    encoder: str
-    max_tokens: int | None = None
 
 
 def start_from_encoder(name: str, layout: Layout, *, layers: int) -> Start:
@@ -72,18 +68,17 @@ def start_from_encoder(name: str, layout: Layout, *, layers: int) -> Start:
         from huggingface_hub import hf_hub_download  # noqa: PLC0415 - only where a hub is reached
 
         tokenizer = Path(hf_hub_download(name, "tokenizer.json"))
-    return Start(LossNetwork(encoder, layout), tokenizer, name)
+    return Start(LossNetwork(encoder, layout), tokenizer)
 
 
-def start_small(name: str, layout: Layout) -> Start:
+def start_small(layout: Layout) -> Start:
     """Gives a start at a small untrained encoder with the shipped tokenizer: for trying, not for reading deals.
 
     Args:
-        name: The name it goes by in the manifest.
         layout: The labels.
     """
     tokenizer = find_default_bundle() / "tokenizer.json"
-    return Start(LossNetwork(make_small_encoder(read_tokenizer(tokenizer).get_vocab_size()), layout), tokenizer, name)
+    return Start(LossNetwork(make_small_encoder(read_tokenizer(tokenizer).get_vocab_size()), layout), tokenizer)
 
 
 def start_from_bundle(folder: Path, layout: Layout, *, ours: Crosswalk) -> Start:
@@ -108,8 +103,7 @@ def start_from_bundle(folder: Path, layout: Layout, *, ours: Crosswalk) -> Start
             for code in layout.reasons
         }
         network = fit_to_layout(network, layout, ours=walk)
-    manifest = bundle.manifest
-    return Start(network, bundle.path("tokenizer.json"), manifest.encoder, manifest.max_tokens)
+    return Start(network, bundle.path("tokenizer.json"))
 
 
 def rebuild_network(bundle: Bundle) -> LossNetwork:

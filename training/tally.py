@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import ECE_BINS, Judged, rival_names
+from lossnlp.heads import WINBACKS
+from training.metrics import ECE_BINS, Judged, rival_names, states
 
 Floats = NDArray[np.float64]
 Join = Literal["mean", "error", "rate"]
-
-_WINBACKS = ("open", "closed", "unclear")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def recalls(judged: Sequence[Judged], *, reasons: Sequence[str], elements: Seque
         ("primary", reasons, _primary),
         ("reasons", reasons, _reasons),
         ("gap", elements, _gaps),
-        ("winback", _WINBACKS, _winback),
+        ("winback", WINBACKS, _winback),
     )
     return {
         f"recall.{head}.{label}": tally
@@ -181,8 +180,7 @@ def _reasons(one: Judged) -> tuple[set[str], set[str]]:
 
 
 def _gaps(one: Judged) -> tuple[set[str], set[str]]:
-    gold = {code for code, state in one.labels.meddpicc.items() if state == "gap"}
-    return gold, {code for code, reading in one.assessment.meddpicc.items() if reading.state == "gap"}
+    return states(one, "gap")
 
 
 def _winback(one: Judged) -> tuple[set[str], set[str]]:

@@ -127,7 +127,7 @@ def _baseline(material: Material) -> dict[str, float]:
 def _begin(config: TrainConfig, material: Material, ways: Ways) -> Start:
     layout = Layout(material.taxonomy.codes, material.taxonomy.element_codes)
     if ways.smoke:
-        return start_small(config.encoder, layout)
+        return start_small(layout)
     if ways.bundle is not None:
         return start_from_bundle(ways.bundle, layout, ours=material.ours)
     return start_from_encoder(config.encoder, layout, layers=config.layers)
@@ -202,6 +202,8 @@ def _measured(config: TrainConfig, material: Material, places: Places, baseline:
 def _tested(places: Places, material: Material) -> Figures:
     """Gives the figures on deals that were kept for testing alone, and on the newest ones, where there are any."""
     kept = {name: deals for name, deals in (("test", material.test), ("newest", material.newest)) if deals}
+    if not kept:
+        return {}
     classifier = LossClassifier(read_bundle(places.bundle))
     return {name: evaluate([Judged(one, classifier.assess(one.deal)) for one in deals]) for name, deals in kept.items()}
 
@@ -235,7 +237,7 @@ def main() -> None:
             own_material(sources_of(asked, bundle), config) if asked.data or asked.verdicts else _corpus(asked, config)
         )
         _check(material, check_only=asked.check_only)
-        ways = Ways(asked.smoke, not asked.no_record, bundle=bundle, budget=budget_of(asked))
+        ways = Ways(asked.smoke, not asked.no_record, bundle=bundle, budget=budget_of(asked, bundle))
         figures = run(config, material, places, ways)
     except LossNlpError as error:
         sys.exit(f"training.train: {error.message}")

@@ -151,7 +151,7 @@ class BottleCrm:
         Raises:
             CrmError: The token is not accepted, or lacks a scope.
         """
-        names = {str(found["key"]) for found in self._fetch_definitions() if found.get("is_active")}
+        names = set(self._fetch_active())
         return [self._send(change, names) for change in changes]
 
     def plan_setup(self, fields: Sequence[FieldSpec]) -> list[SetupStep]:
@@ -268,6 +268,10 @@ class BottleCrm:
         """Gives the custom fields of deals by key; none where only fields are read that every deal has."""
         if set(self._deal_fields.names) <= set(_NATURAL.values()):
             return {}
+        return self._fetch_active()
+
+    def _fetch_active(self) -> dict[str, Row]:
+        """Gives the custom fields of deals by key, without those that are switched off."""
         return {str(found["key"]): found for found in self._fetch_definitions() if found.get("is_active")}
 
     def _fetch_definitions(self) -> list[Row]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from serving.reports.correction import is_drawn
 from serving.reports.cuts import MINIMUM
 from serving.reports.intervals import Share, share_of
+from serving.reports.pack_month import Month
 from serving.review.verdict import JUDGEMENTS
 from serving.tables import AssessmentRow, LossRow, VerdictRow
 
@@ -68,8 +69,7 @@ def read_accuracy(session: Session, today: date) -> tuple[MonthAccuracy, ...]:
 
 
 def _months(today: date) -> tuple[date, ...]:
-    last = today.year * 12 + today.month - 1
-    return tuple(date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS + 1, last + 1))
+    return tuple(Month.of(today).back(months).first for months in reversed(range(MONTHS)))
 
 
 def _accuracy(counts: Counter[tuple[date, bool, bool]], month: date, *, is_asked: bool) -> Accuracy:

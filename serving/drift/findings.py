@@ -132,7 +132,7 @@ def find_moved_labels(new: Column, old: Column) -> tuple[str, ...]:
     """Gives the labels whose shares have moved, the furthest first: two standard deviations and more, and one at least."""
     counts = count_labels(new, old)
     pairs = np.array(list(counts.values()), dtype=np.int64)
-    far = np.abs(residuals(pairs[:, 0][None, :], pairs.sum(axis=1), n=len(new))[0])
+    far = np.abs(residuals(pairs[:, 0], pairs.sum(axis=1), n=len(new)))
     ranked = [list(counts)[place] for place in np.argsort(-far, kind="stable")]
     n_moved = max(1, int((far >= _FAR).sum()))
     return tuple(ranked[:n_moved])

@@ -116,21 +116,18 @@ def _times_log(counts: Floats, expected: Floats) -> Floats:
     return parts
 
 
-def residuals(drawn: Counts, whole: Counts, *, n: int) -> Floats:
-    """Gives how far counts in the newest sample are from what is expected, in standard deviations.
+def residuals(newest: Counts, whole: Counts, *, n: int) -> Floats:
+    """Gives how far the count of each label in the newest sample is from what is expected, in standard deviations; shape (labels,).
 
     Args:
-        drawn: Deals of the newest sample by label; shape (samples, labels).
-        whole: Deals of both samples by label; shape (labels,).
+        newest: Deals of the newest sample by label.
+        whole: Deals of both samples by label.
         n: Deals of the newest sample.
-
-    Returns:
-        Shape (samples, labels).
     """
     total = int(whole.sum())
     share = whole / total
     spread = n * share * (1 - share) * (total - n) / max(total - 1, 1)
-    far: Floats = (drawn - n * share) / np.sqrt(np.maximum(spread, _TINY))
+    far: Floats = (newest - n * share) / np.sqrt(np.maximum(spread, _TINY))
     return far
 
 

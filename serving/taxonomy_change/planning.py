@@ -90,8 +90,8 @@ def _codes_before(session: Session, loss: LossRow, step: AppliedStep, new: NewLi
     row = get_assessment(session, loss.assessment_id)
     reading = read_held(session, row, Assessment.model_validate(row.assessment), new.before).reading
     version, codes = reading.model.taxonomy_version, [reason.code for reason in reading.reasons]
-    steps = [one for one in find_steps(session, version) if one.change_id != step.change_id]
-    if version != step.from_version and not (steps and steps[-1].to_version == step.from_version):
+    steps = find_steps(session, version, until=step.from_version)
+    if version != step.from_version and not steps:
         return ()
     earlier = carry(codes, steps)
     return tuple(code for code in earlier.codes if code not in earlier.open)

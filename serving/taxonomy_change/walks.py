@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy_change import Walk
 from serving.tables import TaxonomyChangeRow
+from serving.taxonomy_change.changes import find_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def find_steps(session: Session, version: str, *, until: str | None = None) -> t
         version: The list to begin from.
         until: The list to end with; where no changes lead to it, there are none. Without it, the newest.
     """
-    query = select(TaxonomyChangeRow).where(TaxonomyChangeRow.undone_at.is_(None)).order_by(TaxonomyChangeRow.place)
-    every = [step_of(row) for row in session.scalars(query)]
+    every = [_step_of(row) for row in find_changes(session, only_holding=True)]
     steps = list(dropwhile(lambda step: step.from_version != version, every))
     if until is None:
         return tuple(steps)
@@ -69,7 +68,7 @@ def find_steps(session: Session, version: str, *, until: str | None = None) -> t
     return tuple(steps[: len(before) + 1]) if len(before) < len(steps) and version != until else ()
 
 
-def step_of(row: TaxonomyChangeRow) -> AppliedStep:
+def _step_of(row: TaxonomyChangeRow) -> AppliedStep:
     """Gives the step of a change as it is kept."""
     walk = {code: tuple(heirs) for code, heirs in row.walk.items()}
     return AppliedStep(row.id, row.from_version, row.to_version, walk)
