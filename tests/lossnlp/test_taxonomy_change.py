@@ -10,6 +10,7 @@ from lossnlp.errors import TaxonomyError
 from lossnlp.stated import stated_codes
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy, read_taxonomy
 from lossnlp.taxonomy_change import changed_taxonomy, read_change, walk_of
+from tests.change_steps import HEAD
 
 CHANGE = """\
 from: "1"
@@ -28,7 +29,6 @@ steps:
   - retire: unresponsive
   - {retire: vendor_trust, to: existing_relationship}
 """
-HEAD = 'from: "1"\nto: "2"\nsteps:\n'
 NEW = "group: our_side, label: L, definition: D"
 
 

@@ -1,13 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +11,7 @@ import pytest
 
 from benchmarks.gate_trials import golden_deals
 from lossnlp.bundle import read_bundle
+from tests.mlflow_server import mlflow_server
 from tests.training.small_bundle import seal, write_small_bundle
 from training import promote, registry
 from training.config import TrainConfig
@@ -28,29 +23,8 @@ NOTES = 110
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    store = ["--backend-store-uri", f"sqlite:///{folder / 'store.db'}", "--artifacts-destination", str(folder / "kept")]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *store]
-    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=env) as process:
-        uri = f"http://127.0.0.1:{port}"
-        wait_for(f"{uri}/health", folder / "log")
-        yield uri
-        process.terminate()
-
-
-def wait_for(address: str, log: Path) -> None:
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(address) as answer:  # noqa: S310 - the test's own server
-                assert answer.status == 200
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(log.read_text()[-2000:])
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,11 @@ import pytest
 
 from lossnlp.taxonomy import get_default_taxonomy
 from lossnlp.taxonomy_change import changed_taxonomy, read_change
+from tests.change_steps import HEAD, MERGE
 from training import relabel
 from training.verdict_file import read_verdicts
 
-CHANGE = """\
-from: "1"
-to: "2"
-steps:
-  - merge: [price, budget]
-    to: {code: money, group: price_budget, label: Money, definition: Too dear or no money.}
-  - retire: unresponsive
-"""
+CHANGE = f"{HEAD}{MERGE}  - retire: unresponsive\n"
 
 
 def line(deal_id: str, *reasons: str, **evidence: list[str]) -> str:

@@ -18,7 +18,7 @@ from serving.model.history import ServiceRecord
 from serving.settings import Settings
 from serving.store import Database
 
-MakeBundle = Callable[[str], Path]
+MakeBundle = Callable[..., Path]
 
 
 @pytest.fixture

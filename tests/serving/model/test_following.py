@@ -23,7 +23,6 @@ from serving.model.in_service import ModelInService
 from serving.store import Database
 
 NOTE = {"id": "D", "text": "price was too high"}
-MakeBundle = Callable[[str], Path]
 
 
 def test_named_bundle_is_put_in_service(

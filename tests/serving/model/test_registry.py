@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,8 +23,9 @@ from serving.model.sources import Named, SourceAwayError
 from serving.model.switching import Switch
 from serving.settings import Settings
 from serving.store import Database
+from tests.mlflow_server import QUIET, mlflow_server
+from tests.serving.model.conftest import MakeBundle
 
-MakeBundle = Callable[[str], Path]
 MLMODEL = "flavors:\n  python_function:\n    artifacts:\n      bundle: {path: artifacts/bundle, uri: elsewhere}\n"
 
 
@@ -174,34 +173,12 @@ mlflow.models.set_model(Nothing())
 def mlflow_url(tmp_path: Path, registry: Registry) -> Iterator[str]:
     """A real tracking server with two versions of a model, the first of them the champion."""
     pytest.importorskip("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    words = ["server", "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--workers", "1"]
-    words += ["--artifacts-destination", str(tmp_path / "artifacts"), "--port", url.rpartition(":")[2]]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": tmp_path}
-    server = subprocess.Popen([sys.executable, "-m", "mlflow", *words], **quiet)  # type: ignore[call-overload]
-    try:
-        await_answer(f"{url}/health")
+    with mlflow_server(tmp_path) as url:
         (tmp_path / "model.py").write_text(_MODEL, encoding="utf-8")
         bundles = [str(folder) for folder in registry.versions.values()]
         script = [sys.executable, "-c", _LOG, url, str(tmp_path / "model.py"), *bundles]
-        subprocess.run(script, check=True, env=environment, cwd=tmp_path, capture_output=True)
+        subprocess.run(script, check=True, env=os.environ | QUIET, cwd=tmp_path, capture_output=True)
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def await_answer(url: str) -> None:
-    for _ in range(600):
-        try:
-            httpx2.get(url).raise_for_status()
-        except httpx2.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -24,8 +23,7 @@ from serving.model.shadow_report import report_shadow
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import ShadowDifferenceRow, ShadowReadingRow
-
-MakeBundle = Callable[[str], Path]
+from tests.serving.model.conftest import MakeBundle
 
 
 class Contrarian:

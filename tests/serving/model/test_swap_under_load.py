@@ -20,12 +20,12 @@ from serving.model.folder import FolderSource
 from serving.model.following import Follower, open_follower
 from serving.server import open_port, serving_beside
 from serving.settings import Settings
+from tests.serving.model.conftest import MakeBundle
 
 DAYS = [f"2026-11-0{day}" for day in range(1, 6)]
 PER_SECOND = 20
 SECONDS = 5
 KEY = {"Authorization": "Bearer test-key-that-is-long-enough"}
-MakeBundle = Callable[[str], Path]
 
 
 @pytest.fixture

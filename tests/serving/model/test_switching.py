@@ -20,8 +20,7 @@ from serving.model.sources import ShippedSource
 from serving.model.switching import Switch, SwitchError
 from serving.settings import Settings
 from serving.store import Database
-
-MakeBundle = Callable[..., Path]
+from tests.serving.model.conftest import MakeBundle
 
 
 @pytest.fixture

@@ -23,19 +23,10 @@ from serving.store import Database, get_assessment, now
 from serving.tables import AssessmentRow, LossRow, PersonRow, ReviewRow
 from serving.taxonomy_change.applying import Batches
 from serving.taxonomy_change.changes import NewList, read_new_list
+from tests.change_steps import HEAD, MERGE, SPLIT
 from tests.serving.review.desk_world import AddReview, People, SignIn
 
-CHANGE = """\
-from: "1"
-to: "2"
-steps:
-  - merge: [price, budget]
-    to: {code: money, group: price_budget, label: Money, definition: Too dear or no money.}
-  - split: procurement_legal
-    to:
-      - {code: legal_terms, group: buying_process, label: Legal terms, definition: Terms of the contract.}
-      - {code: procurement_legal, group: buying_process, label: Procurement, definition: The buying department.}
-"""
+CHANGE = HEAD + MERGE + SPLIT
 
 
 @pytest.fixture

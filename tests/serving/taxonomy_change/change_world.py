@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serving.tables import VerdictRow
+from tests.change_steps import HEAD, MERGE, SPLIT
 
-CHANGE = """\
-from: "1"
-to: "2"
-steps:
-  - rename: timing
-    to: {code: not_now, label: Not now}
-  - merge: [price, budget]
-    to: {code: money, group: price_budget, label: Money, definition: Too dear or no money.}
-  - split: procurement_legal
-    to:
-      - {code: legal_terms, group: buying_process, label: Legal terms, definition: Terms of the contract.}
-      - {code: procurement_legal, group: buying_process, label: Procurement, definition: The buying department.}
-"""
+CHANGE = f"{HEAD}  - rename: timing\n    to: {{code: not_now, label: Not now}}\n{MERGE}{SPLIT}"
 DEALS = {
     "A": "the price was too high",
     "B": "no budget, and the price was too high",
