@@ -82,6 +82,11 @@ class LabelledDeal:
     is_partial: bool = False
 
     @property
+    def views(self) -> tuple[Labels, ...]:
+        """The labels of the deal as a whole, then those of its note and of the buyer's words, where there are any."""
+        return tuple(labels for labels in (self.labels, self.note, self.buyer) if labels is not None)
+
+    @property
     def has_both(self) -> bool:
         """Says whether the deal has a rep note and the buyer's words."""
         return self.note is not None and self.buyer is not None

@@ -90,14 +90,14 @@ class ExampleMaker:
     """Turns labelled deals into examples for one tokenizer and layout."""
 
     def __init__(self, windows: WindowMaker, layout: Layout) -> None:
-        self._windows = windows
+        self.windows = windows
         self.layout = layout
         self._slot = {name: index for index, (name, _) in enumerate(layout.slots)}
 
     def make(self, labelled: LabelledDeal) -> Example:
         """Gives the example of one labelled deal."""
         segments = read_deal(labelled.deal).segments
-        windows = tuple(self._windows.make(segments))
+        windows = tuple(self.windows.make(segments))
         places = _TokenPlaces(segments, windows)
         return Example(
             deal_id=labelled.deal.id,

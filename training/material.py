@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -138,7 +138,7 @@ def own_material(sources: Sources, config: TrainConfig) -> Material:
     own = _read(sources, named)
     known = named or _taxonomy_of(own, shipped, is_ours=bool(sources.corpus or sources.verdicts))
     ours = read_crosswalk(known, shipped.codes) if sources.corpus or named else {}
-    replay, replay_held_out = _replayed(sources.corpus, config, certain_codes(ours))
+    replay, replay_held_out = _replayed(sources.corpus, config, known, certain_codes(ours))
     if not replay and all(one.is_partial for one in own.deals):
         known = known.model_copy(update={"elements": ()})
     newest, older, left_out = _newest(own.deals, sources.since)
@@ -184,47 +184,50 @@ def _with_elements(taxonomy: Taxonomy, shipped: Taxonomy) -> Taxonomy:
 
 def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, is_ours: bool) -> Taxonomy:
     """Gives the shipped labels where own deals use no other and corpus or verdicts speak in them, else the labels found."""
-    found = labels_found(own.deals)
+    found = _with_elements(labels_found(own.deals), shipped)
     return shipped if is_ours and set(found.codes) <= set(shipped.codes) else found
 
 
 def _replayed(
-    corpus: Sequence[Path], config: TrainConfig, codes: Mapping[str, str]
+    corpus: Sequence[Path], config: TrainConfig, taxonomy: Taxonomy, codes: Mapping[str, str]
 ) -> tuple[list[LabelledDeal], list[LabelledDeal]]:
     """Gives deals of the corpus in own codes to learn and to hold out, split as the shipped bundle's were whatever the settings."""
     if not corpus or not codes:
         return [], []
     whole = corpus_material(corpus, TrainConfig(deals=config.deals))
     learn, held_out = (
-        [found for one in part if (found := translated(one, codes)) is not None]
+        [found for one in part if (found := translated(one, codes, elements=taxonomy.element_codes)) is not None]
         for part in (whole.learn, whole.held_out)
     )
     return learn, held_out[:_HELD_OUT_AT_ONCE]
 
 
-def translated(labelled: LabelledDeal, codes: Mapping[str, str]) -> LabelledDeal | None:
+def translated(labelled: LabelledDeal, codes: Mapping[str, str], *, elements: Collection[str]) -> LabelledDeal | None:
     """Gives a deal of the corpus in own codes, or None where one of its reasons has no certain own code.
 
     Args:
         labelled: The deal.
         codes: Own code by ours.
+        elements: Own elements of the profile; what is said of others is left out.
     """
-    views = [labels for labels in (labelled.labels, labelled.note, labelled.buyer) if labels is not None]
-    if not {code for labels in views for code in labels.reasons} <= set(codes):
+    if not {code for labels in labelled.views for code in labels.reasons} <= set(codes):
         return None
     labels, note, buyer = (
-        _translated(one, codes) if one is not None else None for one in (labelled.labels, labelled.note, labelled.buyer)
+        _translated(one, codes, elements) if one is not None else None
+        for one in (labelled.labels, labelled.note, labelled.buyer)
     )
     return replace(labelled, labels=labels, note=note, buyer=buyer) if labels else None
 
 
-def _translated(labels: Labels, codes: Mapping[str, str]) -> Labels:
+def _translated(labels: Labels, codes: Mapping[str, str], elements: Collection[str]) -> Labels:
     evidence: dict[str, tuple[str, ...]] = {}
     for code, quotes in labels.evidence.items():
         own = codes.get(code, code)
         evidence[own] = tuple(dict.fromkeys((*evidence.get(own, ()), *quotes)))
     reasons = tuple(dict.fromkeys(codes[code] for code in labels.reasons))
-    return labels.model_copy(update={"primary": codes[labels.primary], "reasons": reasons, "evidence": evidence})
+    profile = {element: state for element, state in labels.meddpicc.items() if element in elements}
+    changed = {"primary": codes[labels.primary], "reasons": reasons, "evidence": evidence, "meddpicc": profile}
+    return labels.model_copy(update=changed)
 
 
 def _newest(deals: Iterable[LabelledDeal], since: date | None) -> tuple[list[LabelledDeal], set[str], int]:

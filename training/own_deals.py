@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from lossnlp.deal import Frozen
 from lossnlp.errors import InvalidDealError
-from lossnlp.taxonomy import NO_CAUSE, Group, LossReason, Taxonomy
+from lossnlp.taxonomy import NO_CAUSE, Group, LossReason, Taxonomy, get_default_taxonomy
 from training.corpus import CorpusError, LabelledDeal, labelled_deal
 from training.inputs import Row, Unreadable, read_rows
 from training.verdict_file import BATCH, read_line
@@ -144,7 +144,7 @@ def read_own_deals(source: Path, columns: Columns, taxonomy: Taxonomy | None) ->
 
 def labels_found(deals: Iterable[LabelledDeal]) -> Taxonomy:
     """Gives a taxonomy of the labels that stand in the deals, in the order of the alphabet."""
-    codes = sorted({code for labelled in deals for code in labelled.labels.reasons})
+    codes = sorted({code for labelled in deals for labels in labelled.views for code in labels.reasons})
     reasons = tuple(LossReason(code=code, group=_GROUP, label=code, definition=code) for code in codes)
     return Taxonomy(version="found", groups=(Group(code=_GROUP, label="Labels"),), reasons=reasons, elements=())
 
@@ -202,8 +202,19 @@ def _placed(labelled: LabelledDeal, own: Mapping[str, Any]) -> LabelledDeal:
 def _in_taxonomy(labelled: LabelledDeal, taxonomy: Taxonomy | None) -> LabelledDeal:
     if not labelled.labels.reasons:
         raise _NoLabelError
-    for code in labelled.labels.reasons if taxonomy else ():
-        _code_of(code, taxonomy)
+    elements = (taxonomy or get_default_taxonomy()).element_codes
+    for labels in labelled.views:
+        for code in labels.reasons:
+            if _code_of(code, taxonomy) != code:
+                raise CorpusError(
+                    f"field 'labels.reasons': '{code}' is a label; write the code '{_code_of(code, taxonomy)}'"
+                )
+        if labels.primary not in labels.reasons:
+            raise CorpusError(f"field 'labels.primary': '{labels.primary}' is none of the reasons; name it first there")
+        for element in labels.meddpicc:
+            if element not in elements:
+                known = ", ".join(elements)
+                raise CorpusError(f"field 'labels.meddpicc': '{element}' is none of {known}; add it to a taxonomy")
     return labelled
 
 

@@ -81,11 +81,12 @@ def test_a_merged_reason_begins_at_the_mean_of_its_parts(maker: ExampleMaker) ->
 
 
 def test_corpus_deals_are_told_in_own_labels(note: LabelledDeal) -> None:
-    found = translated(note, {"price": "money", "competitor": "rival"})
+    found = translated(note, {"price": "money", "competitor": "rival"}, elements=("competition",))
     assert found is not None
     assert (found.labels.primary, found.labels.reasons) == ("money", ("money", "rival"))
     assert found.labels.evidence["money"] == ("30% lower",)
-    assert translated(note, {"price": "money"}) is None
+    assert found.labels.meddpicc == {"competition": "gap"}
+    assert translated(note, {"price": "money"}, elements=()) is None
 
 
 def test_network_read_back_from_the_shipped_bundle_reads_alike(maker: ExampleMaker, call: LabelledDeal) -> None:

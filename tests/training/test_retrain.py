@@ -7,9 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lossnlp.bundle import find_default_bundle, read_bundle
+from lossnlp.heads import Layout
 from training import train
 from training.config import TrainConfig, smoke_config
 from training.corpus import CorpusError, LabelledDeal
@@ -22,6 +24,7 @@ from training.train import Places, Ways, run
 
 Rows = Callable[..., dict[str, Any]]
 LABELS = ("price", "competitor")
+OTHER = {"primary": "other", "reasons": ["other"], "evidence": {}}
 
 
 def own_rows(count: int) -> list[dict[str, str]]:
@@ -95,6 +98,54 @@ def test_lines_that_nobody_judged_are_no_verdicts(tmp_path: Path, make_note_row:
     path.write_text(json.dumps(make_note_row() | {"format": "lossnlp-open/1"}) + "\n")
     (fault,) = own_material(Sources(verdicts=path), TrainConfig()).unreadable
     assert fault.fault.startswith("field 'format': is 'lossnlp-open/1'")
+
+
+@pytest.mark.parametrize("has_corpus", [False, True])
+def test_deals_with_a_profile_are_learned_without_a_taxonomy(
+    tmp_path: Path, make_call_row: Rows, maker: ExampleMaker, has_corpus: bool
+) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(make_call_row() | {"labels": make_call_row()["labels"] | OTHER}) + "\n")
+    beside = (corpus(tmp_path, make_call_row, 9),) if has_corpus else ()
+    material = own_material(Sources(beside, data=path), TrainConfig())
+    layout = Layout(material.taxonomy.codes, material.taxonomy.element_codes)
+    own = ExampleMaker(maker.windows, layout)
+    (example,) = [own.make(one) for one in (*material.learn, *material.held_out) if one.batch == "verdicts"]
+    gaps = example.views[1].targets["gap"]
+    assert isinstance(gaps, np.ndarray)
+    assert gaps[layout.elements.index("decision_criteria")] == 1
+
+
+def test_an_own_list_with_fewer_elements_learns_beside_the_corpus(
+    tmp_path: Path, make_note_row: Rows, maker: ExampleMaker
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "{version: mine, groups: [{code: all, label: All}], "
+        "elements: [{code: champion, label: C, gap: G, covered: C, question: Q}], reasons: ["
+        "{code: price, group: all, label: Price, definition: Dear.}, "
+        "{code: competitor, group: all, label: Competitor, definition: Another.}]}"
+    )
+    sources = Sources((corpus(tmp_path, make_note_row, 20),), data=write(tmp_path, own_rows(9)), taxonomy=own)
+    material = own_material(sources, TrainConfig())
+    layout = Layout(material.taxonomy.codes, material.taxonomy.element_codes)
+    assert ExampleMaker(maker.windows, layout).make(material.replay[0]).views[0].targets["primary"] == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        ({"meddpicc": {"luck": "gap"}}, "field 'labels.meddpicc': 'luck' is none of metrics, "),
+        ({"primary": "timing"}, "field 'labels.primary': 'timing' is none of the reasons"),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_named(
+    tmp_path: Path, make_note_row: Rows, labels: dict[str, Any], fault: str
+) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(make_note_row(**labels)) + "\n")
+    (row,) = own_material(Sources(data=path), TrainConfig()).unreadable
+    assert row.fault.startswith(fault)
 
 
 def found(tmp_path: Path, rows: list[dict[str, str]]) -> dict[str, tuple[str, int]]:
