@@ -92,8 +92,11 @@ def _words(material: Material) -> Iterator[Finding]:
 
 
 def _labels(material: Material) -> Iterator[Finding]:
+    if not material.learn:
+        what = "nothing to learn from: no labelled deal of the files is left; give verdicts or deals with labels"
+        yield Finding("error", what, 0)
     counts = Counter(code for one in (*material.learn, *material.replay) for code in one.labels.reasons)
-    if len(counts) < 2:
+    if material.learn and len(counts) < 2:
         yield Finding("error", "fewer than two labels to learn; give deals of at least two", len(counts), tuple(counts))
     rare = [f"{code}: {counts[code]}" for code in material.taxonomy.codes if counts[code] < FEWEST]
     if rare:

@@ -180,6 +180,13 @@ def test_one_label_alone_is_an_error(tmp_path: Path) -> None:
     assert wrong["fewer than two labels to learn; give deals of at least two"] == ("error", 1)
 
 
+def test_an_empty_file_of_verdicts_is_nothing_to_learn_from(tmp_path: Path, make_note_row: Rows) -> None:
+    (tmp_path / "verdicts.jsonl").touch()
+    sources = Sources((corpus(tmp_path, make_note_row, 30),), verdicts=tmp_path / "verdicts.jsonl")
+    errors = [one.what for one in check_material(own_material(sources, TrainConfig())) if one.level == "error"]
+    assert [what.split(":")[0] for what in errors] == ["nothing to learn from"]
+
+
 def test_clean_deals_pass_the_check(tmp_path: Path) -> None:
     assert not found(tmp_path, own_rows(60))
 
