@@ -50,7 +50,7 @@ class TrainConfig(Frozen):
         held_out: Share of the corpus kept for calibration and evaluation.
         target_precision: Precision a value must reach on held-out deals to be accepted without a person.
         max_tokens: Longest window.
-        seed: Seeds everything.
+        seed: Seeds everything but the split, which is the same for all runs (`training.corpus.split_held_out`).
         weights: Parts of the objective.
         quantization: How encoder weights are stored: "int4", "int8" or "none".
         deals: Most deals to use, 0 for all (for a quick try).

@@ -85,7 +85,7 @@ def corpus_material(paths: Sequence[Path], config: TrainConfig, verdicts: Path |
 
     Args:
         paths: Labelled files.
-        config: `seed`, `held_out` and `deals` choose; verdicts are all used.
+        config: `held_out` and `deals` choose; verdicts are all used. `seed` gives the order, not the split.
         verdicts: File of exported verdicts; all deals of an account come to one side of the split.
 
     Raises:
@@ -95,7 +95,7 @@ def corpus_material(paths: Sequence[Path], config: TrainConfig, verdicts: Path |
     judged = read_verdicts(verdicts) if verdicts else []
     random.Random(config.seed).shuffle(deals)
     used = [*deals[: config.deals or None], *judged]
-    learn, held_out = split_held_out(used, share=config.held_out, seed=config.seed)
+    learn, held_out = split_held_out(used, share=config.held_out)
     digest = corpus_digest([*paths, *([verdicts] if verdicts else [])])
     return Material(learn, held_out, [], get_default_taxonomy(), digest, verdicts=len(judged))
 
@@ -147,7 +147,7 @@ def own_material(sources: Sources, config: TrainConfig) -> Material:
     random.Random(config.seed).shuffle(learn)
     learn = learn[: config.deals or None]
     if not held_out:
-        learn, held_out = split_held_out(learn, share=config.held_out, seed=config.seed)
+        learn, held_out = split_held_out(learn, share=config.held_out)
     return Material(
         learn,
         [*held_out, *replay_held_out],
@@ -191,7 +191,7 @@ def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, is_ours: bool) -> Taxonomy
 def _replayed(
     corpus: Sequence[Path], config: TrainConfig, taxonomy: Taxonomy, codes: Mapping[str, str]
 ) -> tuple[list[LabelledDeal], list[LabelledDeal]]:
-    """Gives deals of the corpus in own codes to learn and to hold out, split as the shipped bundle's were whatever the settings."""
+    """Gives deals of the corpus in own codes to learn and to hold out, split with the share of the shipped bundle's whatever the settings."""
     if not corpus or not codes:
         return [], []
     whole = corpus_material(corpus, TrainConfig(deals=config.deals))

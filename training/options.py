@@ -83,7 +83,12 @@ def _ask_for_course(ask: argparse._ArgumentGroup) -> None:
         "--minutes", type=float, help="time for the whole run; fewer deals are replayed and fewer passes made to fit"
     )
     ask.add_argument("--quantization", choices=("int4", "int8", "none"), default=TrainConfig().quantization)
-    ask.add_argument("--seed", type=int, default=TrainConfig().seed)
+    ask.add_argument(
+        "--seed",
+        type=int,
+        default=TrainConfig().seed,
+        help="seeds the learning; which deals are held out stays the same",
+    )
     ask.add_argument(
         "--output", type=Path, default=Path("runs/bundle"), help="bundle folder to write (default: %(default)s)"
     )

@@ -17,10 +17,11 @@ from training.config import TrainConfig, smoke_config
 from training.corpus import CorpusError, LabelledDeal
 from training.data_check import check_material
 from training.examples import ExampleMaker
-from training.material import Sources, own_material
+from training.material import Sources, corpus_material, own_material
 from training.options import OptionError, find_start, make_config, read_arguments, sources_of
 from training.plan import Budget, find_plan, keep_plan, make_plan
 from training.train import Places, Ways, run
+from training.verdict_file import FORMAT
 
 Rows = Callable[..., dict[str, Any]]
 LABELS = ("price", "competitor")
@@ -61,6 +62,23 @@ def test_no_account_straddles_and_the_corpus_is_beside(tmp_path: Path, make_note
     assert held_out - {None}
     assert not learn & held_out
     assert (len(material.learn) < 90, len(material.replay) > 40, material.taxonomy.version) == (True, True, "1")
+
+
+def test_every_seed_holds_out_the_same_deals(tmp_path: Path, make_note_row: Rows) -> None:
+    notes = corpus(tmp_path, make_note_row, 60)
+    verdicts = tmp_path / "verdicts.jsonl"
+    rows = [make_note_row(revisit=None, evidence={}) | {"id": f"v-{at}", "format": FORMAT} for at in range(60)]
+    verdicts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    held_out = []
+    for seed in (7, 8):
+        run_material = own_material(Sources((notes,), verdicts=verdicts), TrainConfig(seed=seed))
+        measured = corpus_material(
+            [notes], TrainConfig(seed=seed), verdicts
+        )  # as training.evaluate and the gate split them
+        held_out += [{one.deal.id for one in found.held_out} for found in (run_material, measured)]
+        assert not held_out[-1] & {one.deal.id for one in (*run_material.learn, *run_material.replay)}
+    assert len(held_out[0]) > 5
+    assert held_out == held_out[:1] * 4
 
 
 def test_newest_deals_and_their_accounts_are_not_learned(tmp_path: Path) -> None:
