@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from pydantic import Field
 
+from lossnlp.bundle import Bundle
 from lossnlp.deal import Frozen
+from lossnlp.errors import BundleError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -90,3 +93,12 @@ def smoke_config(config: TrainConfig) -> TrainConfig:
     return config.model_copy(
         update={"epochs": 1, "deals": 240, "quantization": "int8", "layers": 2, "frozen_layers": 0}
     )
+
+
+def run_of(bundle: Bundle) -> tuple[TrainConfig, int]:
+    """Gives the settings a bundle was trained with and how many deals it learned from (0: not told), out of its metrics.json."""
+    try:
+        measured = json.loads(bundle.path("metrics.json").read_bytes())
+        return TrainConfig.model_validate(measured["settings"]), int(measured.get("learned", 0))
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{bundle.folder}: metrics.json does not name the run's settings; train it anew.") from error

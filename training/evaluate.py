@@ -14,12 +14,12 @@ from tqdm import tqdm
 from lossnlp.bundle import Bundle, find_default_bundle, read_bundle, refresh_manifest
 from lossnlp.calibration import read_calibration
 from lossnlp.classifier import LossClassifier
-from lossnlp.errors import BundleError, LossNlpError
+from lossnlp.errors import LossNlpError
 from training.baseline import Baseline
 from training.behaviour import check_behaviour, is_checkable, read_behaviour
 from training.calibrate import ReadDealGold, calibrate, judge
 from training.card import Measured, RunRecord, write_card
-from training.config import TrainConfig
+from training.config import run_of
 from training.corpus import LabelledDeal, corpus_files
 from training.material import corpus_material
 from training.metrics import Judged, evaluate
@@ -119,15 +119,6 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path], verdicts: Path | None 
         config, learned or len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts
     )
     return write_evaluation(bundle, judged, record)
-
-
-def run_of(bundle: Bundle) -> tuple[TrainConfig, int]:
-    """Gives the settings a bundle was trained with and how many deals it learned from (0: not told), out of its metrics.json."""
-    try:
-        measured = json.loads(bundle.path("metrics.json").read_bytes())
-        return TrainConfig.model_validate(measured["settings"]), int(measured.get("learned", 0))
-    except (OSError, ValueError, KeyError) as error:
-        raise BundleError(f"{bundle.folder}: metrics.json does not name the run's settings; train it anew.") from error
 
 
 def main() -> None:

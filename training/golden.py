@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lossnlp.bundle import Bundle
 from lossnlp.taxonomy import Taxonomy
+from training.config import run_of
 from training.corpus import CorpusError, LabelledDeal, corpus_files, read_corpus
-from training.evaluate import run_of
 from training.learned import Known, marks
 from training.material import corpus_material
 from training.verdict_file import read_verdicts

@@ -17,8 +17,8 @@ from pathlib import Path
 from lossnlp.bundle import Bundle, find_default_bundle, read_bundle, refresh_manifest
 from lossnlp.errors import BundleError, LossNlpError
 from training.baseline import text_of
+from training.config import TrainConfig, run_of
 from training.corpus import LabelledDeal, corpus_files
-from training.evaluate import run_of
 from training.material import corpus_material
 from training.metrics import words
 
@@ -57,17 +57,25 @@ def marks(labelled: LabelledDeal) -> tuple[str, ...]:
     return tuple(hashlib.sha256(one.encode()).hexdigest()[:_HEX_DIGITS] for one in found)
 
 
-def write_learned(folder: Path, *, learned: Iterable[LabelledDeal], calibrated: Iterable[LabelledDeal]) -> None:
-    """Writes what a bundle has seen into its folder; the manifest has to be written after it.
+def write_learned(
+    folder: Path,
+    *,
+    learned: Iterable[LabelledDeal],
+    calibrated: Iterable[LabelledDeal],
+    before: frozenset[str] = frozenset(),
+) -> Known:
+    """Writes what a bundle has seen into its folder, and gives it; the manifest has to be written after it.
 
     Args:
         folder: The bundle.
         learned: Deals its weights were learned from.
         calibrated: Deals its calibration was fitted on.
+        before: Marks of what the bundle it began from had learned, and those before that one.
     """
-    sides = {"learned": learned, "calibrated": calibrated}
-    found = {name: sorted({mark for one in deals for mark in marks(one)}) for name, deals in sides.items()}
+    known = Known(before.union(*map(marks, learned)), frozenset().union(*map(marks, calibrated)))
+    found = {"learned": sorted(known.learned), "calibrated": sorted(known.calibrated)}
     (folder / LEARNED).write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
+    return known
 
 
 def read_known(bundle: Bundle) -> Known:
@@ -88,27 +96,45 @@ def read_known(bundle: Bundle) -> Known:
         raise BundleError(f"{bundle.folder}: {LEARNED} is damaged; copy the bundle anew.") from error
 
 
-def add_record(folder: Path, corpus: Sequence[Path], verdicts: Path | None = None) -> Known:
+def add_record(
+    folder: Path, corpus: Sequence[Path], verdicts: Path | None = None, *, start: Path | None = None
+) -> Known:
     """Adds the record to a bundle that was trained before there was one, and gives it.
 
     Args:
         folder: The bundle.
         corpus: The very files it was trained from.
         verdicts: The file of verdicts beside them, where there was one.
+        start: The bundle it began from, where it began from one; None: the shipped one.
 
     Raises:
-        LossNlpError: The bundle is unusable, or these are other files than those that its manifest names by their hash.
+        LossNlpError: The bundle is unusable, or these are other files than those that its manifest names by their hash, or it began
+            from another bundle.
     """
     bundle = read_bundle(folder)
-    material = corpus_material(corpus, run_of(bundle)[0], verdicts)
+    config, _ = run_of(bundle)
+    before = _learned_before(config.start, start)
+    material = corpus_material(corpus, config, verdicts)
     if material.digest != bundle.manifest.corpus:
         raise BundleError(
             f"These files have the digest {material.digest}, but {folder} was trained from {bundle.manifest.corpus}; "
             "name the files it was trained from."
         )
-    write_learned(folder, learned=material.learn, calibrated=material.held_out)
+    write_learned(folder, learned=material.learn, calibrated=material.held_out, before=before)
     refresh_manifest(folder)
     return read_known(read_bundle(folder))
+
+
+def _learned_before(named: str, folder: Path | None) -> frozenset[str]:
+    """Gives the marks of what a bundle's start had learned; none for one that began from an encoder."""
+    if named == TrainConfig().start:
+        return frozenset()
+    start = read_bundle(folder or find_default_bundle())
+    if named != f"bundle {start.manifest.version}":
+        raise BundleError(
+            f"It began from {named}, and {start.folder} is {start.manifest.version}; name the bundle it began from with --start."
+        )
+    return read_known(start).learned
 
 
 def main() -> None:
@@ -119,9 +145,11 @@ def main() -> None:
         "--corpus", type=Path, nargs="*", help="labelled files it was trained from; default: training/corpus"
     )
     ask.add_argument("--verdicts", type=Path, help="file of verdicts it was trained from beside them")
+    ask.add_argument("--start", type=Path, help="bundle it began from, if it did; default: the shipped one")
     asked = ask.parse_args()
     try:
-        known = add_record(asked.bundle or find_default_bundle(), asked.corpus or corpus_files(), asked.verdicts)
+        bundle, corpus = asked.bundle or find_default_bundle(), asked.corpus or corpus_files()
+        known = add_record(bundle, corpus, asked.verdicts, start=asked.start)
     except LossNlpError as error:
         sys.exit(f"training.learned: {error.message}")
     sys.stdout.write(f"{len(known.learned)} marks learned from, {len(known.calibrated)} calibrated on\n")

@@ -191,7 +191,7 @@ def _taxonomy_of(own: OwnDeals, shipped: Taxonomy, *, is_ours: bool) -> Taxonomy
 def _replayed(
     corpus: Sequence[Path], config: TrainConfig, taxonomy: Taxonomy, codes: Mapping[str, str]
 ) -> tuple[list[LabelledDeal], list[LabelledDeal]]:
-    """Gives deals of the corpus in own codes to learn and to hold out, split with the share of the shipped bundle's whatever the settings."""
+    """Gives deals of the corpus in own codes to learn and to hold out, always with the share of the shipped bundle."""
     if not corpus or not codes:
         return [], []
     whole = corpus_material(corpus, TrainConfig(deals=config.deals))

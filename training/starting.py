@@ -18,6 +18,7 @@ from lossnlp.heads import Layout
 from lossnlp.windows import read_tokenizer
 from training.crosswalk import Crosswalk, fit_to_layout
 from training.encoders import EncoderError, find_encoder, load_encoder, make_small_encoder
+from training.learned import read_known
 from training.network import LossNetwork
 
 # Where a parameter of a module stands in the graph: kind of node, end of its name, number of the input, name of the parameter.
@@ -45,10 +46,12 @@ class Start:
     Args:
         network: The network, with the slots of the run's labels.
         tokenizer: The tokenizer's file.
+        learned: Marks of the deals that the network has learned from already, see `training.learned`.
     """
 
     network: LossNetwork
     tokenizer: Path
+    learned: frozenset[str] = frozenset()
 
 
 def start_from_encoder(name: str, layout: Layout, *, layers: int) -> Start:
@@ -90,10 +93,11 @@ def start_from_bundle(folder: Path, layout: Layout, *, ours: Crosswalk) -> Start
         ours: For each reason of the run the bundle's reasons that it begins from; none for a new one.
 
     Raises:
-        BundleError: The bundle is unusable.
+        BundleError: The bundle is unusable, or does not say which deals it learned from.
         EncoderError: Its graph is not one that weights can be read back from.
     """
     bundle = read_bundle(folder)
+    learned = read_known(bundle).learned
     network = rebuild_network(bundle)
     if network.layout != layout:
         known = network.layout.reasons
@@ -103,7 +107,7 @@ def start_from_bundle(folder: Path, layout: Layout, *, ours: Crosswalk) -> Start
             for code in layout.reasons
         }
         network = fit_to_layout(network, layout, ours=walk)
-    return Start(network, bundle.path("tokenizer.json"))
+    return Start(network, bundle.path("tokenizer.json"), learned)
 
 
 def rebuild_network(bundle: Bundle) -> LossNetwork:

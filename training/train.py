@@ -99,7 +99,6 @@ def run(config: TrainConfig, material: Material, places: Places, ways: Ways | No
     with registry.recorded_run(config, tags=tags) if ways.record else _unrecorded():
         start = _begin(config, material, ways)
         planned, learned = _fitted(config, material, places, start=start, ways=ways)
-        beside = _baseline(learned) if ways.baseline else {}
         export_network(
             start.network.cpu(),
             places.bundle,
@@ -107,6 +106,9 @@ def run(config: TrainConfig, material: Material, places: Places, ways: Ways | No
             tokenizer=start.tokenizer,
             taxonomy=material.taxonomy,
         )
+        seen = {"learned": learned.learn, "calibrated": learned.held_out}
+        write_learned(places.bundle, **seen, before=start.learned)
+        beside = _baseline(learned) if ways.baseline else {}
         figures = _measured(planned, learned, places, beside)
         if ways.record:
             registry.record_figures(figures | {"baseline": beside})
@@ -191,7 +193,6 @@ def _measured(config: TrainConfig, material: Material, places: Places, baseline:
     classifier = LossClassifier(read_bundle(places.bundle))
     read = read_gold(classifier, material.held_out)
     judged = judge_crosswise(classifier, read, target=config.target_precision)
-    write_learned(places.bundle, learned=material.learn, calibrated=material.held_out)
     write_calibration(places.bundle, calibrate(classifier, read, target_precision=config.target_precision))
     _sign(config, material, places)
     record = RunRecord(config, len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts)

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from lossnlp.bundle import find_default_bundle, read_bundle, refresh_manifest
+from lossnlp.bundle import find_default_bundle, read_bundle, refresh_manifest, write_manifest
 from lossnlp.errors import BundleError
-from training.corpus import CorpusError, labelled_deal
+from lossnlp.heads import Layout
+from training.config import TrainConfig
+from training.corpus import CorpusError, corpus_digest, labelled_deal
 from training.golden import golden_set, newest_verdicts
 from training.learned import Known, add_record, marks, read_known, write_learned
+from training.starting import start_from_bundle
 from training.verdict_file import FORMAT
 
 Rows = Callable[..., dict[str, Any]]
@@ -92,6 +95,38 @@ def test_bundle_without_a_record_is_not_trusted(tmp_path: Path, plain: dict[str,
         read_known(read_bundle(folder))
     with pytest.raises(BundleError, match="name the files it was trained from"):
         add_record(folder, [write(tmp_path / "c.jsonl", [plain])])
+
+
+def shipped(folder: Path, **settings: object) -> Path:
+    """Gives a copy of the shipped bundle in `folder`, with other settings and without its record."""
+    bundle = Path(shutil.copytree(find_default_bundle(), folder / "bundle"))
+    (bundle / "learned.json").unlink()
+    (bundle / "metrics.json").write_text(json.dumps({"settings": TrainConfig(**settings).model_dump()}))  # type: ignore[arg-type]
+    refresh_manifest(bundle)
+    return bundle
+
+
+def test_a_bundle_knows_what_its_start_had_learned(tmp_path: Path, plain: dict[str, Any], layout: Layout) -> None:
+    start = start_from_bundle(find_default_bundle(), layout, ours={})
+    own = labelled_deal(row(plain, "d-2", "A new deal"))
+    known = write_learned(tmp_path, learned=[own], calibrated=[], before=start.learned)
+    assert known.learned == {*read_known(read_bundle(find_default_bundle())).learned, *marks(own)}
+
+
+def test_a_start_that_does_not_say_what_it_learned_is_refused(tmp_path: Path, layout: Layout) -> None:
+    with pytest.raises(BundleError, match="does not say which deals it learned from"):
+        start_from_bundle(shipped(tmp_path), layout, ours={})
+
+
+def test_a_record_is_added_with_what_the_start_had_learned(tmp_path: Path, plain: dict[str, Any]) -> None:
+    start = read_bundle(find_default_bundle())
+    folder = shipped(tmp_path, start=f"bundle {start.manifest.version}")
+    corpus = write(tmp_path / "c.jsonl", [row(plain, f"n-{at}", f"Note {at}") for at in range(20)])
+    made = {"encoder": "small", "max_tokens": 256, "made_at": "2026-11-23T00:00:00+00:00"}
+    write_manifest(folder, corpus=corpus_digest([corpus]), **made)  # type: ignore[arg-type]
+    assert add_record(folder, [corpus]).learned > read_known(start).learned
+    with pytest.raises(BundleError, match="name the bundle it began from with --start"):
+        add_record(folder, [corpus], start=folder)
 
 
 def test_record_is_read_as_it_was_written(tmp_path: Path, plain: dict[str, Any]) -> None:
