@@ -55,6 +55,7 @@ class RunRecord:
         held_out: Deals held out.
         baseline: The baseline's figures on the same deals.
         verdicts: How many of both were judged by people at work.
+        left_out: How many of those held out share words or account with deals learned from, and are not measured on.
     """
 
     config: TrainConfig
@@ -62,6 +63,7 @@ class RunRecord:
     held_out: int
     baseline: Mapping[str, float]
     verdicts: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,24 +111,30 @@ def write_card(
         verdicts=f"; {record.verdicts} of them are verdicts of people at work" if record.verdicts else "",
     )
     header = card_header(manifest, measured.figures, is_ours=not record.verdicts)
-    parts = [header, head, _figures(measured.figures, record.baseline), _PICTURES]
+    parts = [header, head, _figures(measured.figures, record), _PICTURES]
     parts += [_behaviour(measured.behaviour)] if measured.behaviour else []
     parts += [_thresholds(calibration, config.target_precision), _LIMITS]
     (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
 
 
-def _figures(figures: Mapping[str, Mapping[str, float]], baseline: Mapping[str, float]) -> str:
+def _figures(figures: Mapping[str, Mapping[str, float]], record: RunRecord) -> str:
     groups = list(figures)
     names = sorted({name for named in figures.values() for name in named})
     rows = [
-        [name, *(_number(figures[group].get(name)) for group in groups), _number(baseline.get(name))] for name in names
+        [name, *(_number(figures[group].get(name)) for group in groups), _number(record.baseline.get(name))]
+        for name in names
     ]
     note = (
         "Measured on the held-out deals with the exported weights. Calibration and thresholds were fitted on one half and "
         "measured on the other, both ways round. The baseline stands for what can be had without a network: TF-IDF with logistic "
         "regression, learned from the same deals, for what is chosen; the shipped word rules alone for rivals and come-back "
-        "phrases; the sentence that speaks loudest for the chosen reason for evidence. It is measured on all held-out deals.\n"
+        "phrases; the sentence that speaks loudest for the chosen reason for evidence. It is measured on the same deals.\n"
     )
+    if record.left_out:
+        note += (
+            f"\n{record.left_out} of the {record.held_out} held-out deals share their words, account or pair with deals that were learned "
+            "from, and are not measured on.\n"
+        )
     return "## Figures on held-out deals\n\n" + note + "\n" + _table(["figure", *groups, "baseline"], rows)
 
 

@@ -21,6 +21,7 @@ from training.calibrate import ReadDealGold, calibrate, judge
 from training.card import Measured, RunRecord, write_card
 from training.config import run_of
 from training.corpus import LabelledDeal, corpus_files
+from training.learned import Known, read_known
 from training.material import corpus_material
 from training.metrics import Judged, evaluate
 from training.pictures import write_pictures
@@ -28,6 +29,7 @@ from training.verdict_file import BATCH
 
 log = logging.getLogger("training")
 
+_FEWEST = 2  # one half is judged by what was fitted on the other
 Figures = dict[str, dict[str, float]]
 
 
@@ -52,6 +54,28 @@ def judge_crosswise(classifier: LossClassifier, read: Sequence[ReadDealGold], *,
     for fitted_on, judged_on in (halves, halves[::-1]):
         judged.extend(judge(classifier, judged_on, calibrate(classifier, fitted_on, target_precision=target)))
     return judged
+
+
+def find_shown(known: Known, held_out: Sequence[LabelledDeal]) -> list[LabelledDeal]:
+    """Gives the held-out deals to measure a bundle on: those that it has not learned from under another name.
+
+    Where next to none is left all are given, and the log warns.
+
+    Args:
+        known: What the bundle has seen.
+        held_out: The deals that its run held out.
+    """
+    new = known.find_new(held_out)
+    if len(new) < _FEWEST:
+        log.warning("all held-out deals share their words with deals learned from: figures will look too good")
+        return list(held_out)
+    left_out = len(held_out) - len(new)
+    log.info(
+        "%d of %d held-out deals are left out: they share words, id or account with deals learned from",
+        left_out,
+        len(held_out),
+    )
+    return new
 
 
 def by_group(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
@@ -82,6 +106,7 @@ def write_evaluation(bundle: Bundle, judged: Sequence[Judged], record: RunRecord
         "baseline": record.baseline,
         "settings": record.config.model_dump(),
         "learned": record.learned,
+        "left_out": record.left_out,
         "verdicts": record.verdicts,
     }
     bundle.path("metrics.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
@@ -112,12 +137,12 @@ def evaluate_bundle(folder: Path, corpus: Sequence[Path], verdicts: Path | None 
         log.warning(
             "these are not the labelled files the bundle was trained from: held-out deals may have been learned"
         )
+    shown = find_shown(read_known(bundle), material.held_out)
     classifier = LossClassifier(bundle)
-    judged = judge_crosswise(classifier, read_gold(classifier, material.held_out), target=config.target_precision)
-    baseline = Baseline(material.learn, material.taxonomy).evaluate(material.held_out)
-    record = RunRecord(
-        config, learned or len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts
-    )
+    judged = judge_crosswise(classifier, read_gold(classifier, shown), target=config.target_precision)
+    baseline = Baseline(material.learn, material.taxonomy).evaluate(shown)
+    counts = {"held_out": len(material.held_out), "left_out": len(material.held_out) - len(shown)}
+    record = RunRecord(config, learned or len(material.learn), **counts, baseline=baseline, verdicts=material.verdicts)
     return write_evaluation(bundle, judged, record)
 
 

@@ -42,6 +42,10 @@ class Known:
         """Says whether the weights were learned from this deal, from another of its account or pair, or from the same words."""
         return not self.learned.isdisjoint(marks(labelled))
 
+    def find_new(self, deals: Iterable[LabelledDeal]) -> list[LabelledDeal]:
+        """Gives those of the deals that the weights were not learned from."""
+        return [one for one in deals if not self.has_learned(one)]
+
     def was_calibrated_on(self, labelled: LabelledDeal) -> bool:
         """Says the same of the calibration."""
         return not self.calibrated.isdisjoint(marks(labelled))

@@ -29,9 +29,9 @@ from training.baseline import Baseline
 from training.calibrate import calibrate
 from training.card import RunRecord
 from training.config import TrainConfig
-from training.corpus import corpus_files
+from training.corpus import LabelledDeal, corpus_files
 from training.data_check import as_table, check_material
-from training.evaluate import Figures, judge_crosswise, read_gold, write_evaluation
+from training.evaluate import Figures, find_shown, judge_crosswise, read_gold, write_evaluation
 from training.examples import Example, ExampleMaker
 from training.export import export_network
 from training.fit import fit, measure_token_s
@@ -107,9 +107,9 @@ def run(config: TrainConfig, material: Material, places: Places, ways: Ways | No
             taxonomy=material.taxonomy,
         )
         seen = {"learned": learned.learn, "calibrated": learned.held_out}
-        write_learned(places.bundle, **seen, before=start.learned)
-        beside = _baseline(learned) if ways.baseline else {}
-        figures = _measured(planned, learned, places, beside)
+        shown = find_shown(write_learned(places.bundle, **seen, before=start.learned), learned.held_out)
+        beside = _baseline(learned, shown) if ways.baseline else {}
+        figures = _measured(planned, learned, places, shown=shown, baseline=beside)
         if ways.record:
             registry.record_figures(figures | {"baseline": beside})
             log.info("registered as version %s", registry.register_bundle(places.bundle))
@@ -120,8 +120,8 @@ def _unrecorded() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _baseline(material: Material) -> dict[str, float]:
-    figures = Baseline(material.learn, material.taxonomy).evaluate(material.test or material.held_out)
+def _baseline(material: Material, shown: list[LabelledDeal]) -> dict[str, float]:
+    figures = Baseline(material.learn, material.taxonomy).evaluate(material.test or shown)
     log.info("baseline: primary accuracy %.3f", figures["primary.accuracy"])
     return figures
 
@@ -186,16 +186,27 @@ def _log_losses(epoch: int, losses: dict[str, float]) -> None:
     log.info("epoch %d: loss %.3f", epoch, sum(losses.values()))
 
 
-def _measured(config: TrainConfig, material: Material, places: Places, baseline: dict[str, float]) -> Figures:
-    """Calibrates the exported bundle on the held-out deals, evaluates it crosswise, and gives the figures by group of deals."""
+def _measured(
+    config: TrainConfig,
+    material: Material,
+    places: Places,
+    *,
+    shown: list[LabelledDeal],
+    baseline: dict[str, float],
+) -> Figures:
+    """Calibrates the exported bundle on the held-out deals, evaluates it crosswise on those shown, and gives the figures by group."""
     write_calibration(places.bundle, Calibration())
     _sign(config, material, places)
     classifier = LossClassifier(read_bundle(places.bundle))
     read = read_gold(classifier, material.held_out)
-    judged = judge_crosswise(classifier, read, target=config.target_precision)
+    ids = {one.deal.id for one in shown}
+    judged = judge_crosswise(
+        classifier, [one for one in read if one.labelled.deal.id in ids], target=config.target_precision
+    )
     write_calibration(places.bundle, calibrate(classifier, read, target_precision=config.target_precision))
     _sign(config, material, places)
-    record = RunRecord(config, len(material.learn), len(material.held_out), baseline, verdicts=material.verdicts)
+    counts = {"held_out": len(material.held_out), "left_out": len(material.held_out) - len(shown)}
+    record = RunRecord(config, len(material.learn), **counts, baseline=baseline, verdicts=material.verdicts)
     figures = write_evaluation(read_bundle(places.bundle), judged, record)
     return figures | _tested(places, material)
 

@@ -34,6 +34,13 @@ def test_card_of_own_deals_names_no_licence(tmp_path: Path) -> None:
     assert head_of(tmp_path, verdicts=12).license is None
 
 
+def test_card_says_how_many_held_out_deals_do_not_count(tmp_path: Path) -> None:
+    manifest = read_bundle(find_default_bundle()).manifest
+    record = RunRecord(TrainConfig(), 90, 10, {}, left_out=3)
+    write_card(tmp_path, manifest=manifest, calibration=Calibration(), record=record, measured=Measured({}))
+    assert "3 of the 10 held-out deals share their words" in (tmp_path / "MODEL_CARD.md").read_text()
+
+
 def test_folder_is_no_base_model(tmp_path: Path) -> None:
     assert head_of(tmp_path, encoder=str(tmp_path)).base_model is None
 

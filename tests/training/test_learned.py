@@ -13,6 +13,7 @@ from lossnlp.errors import BundleError
 from lossnlp.heads import Layout
 from training.config import TrainConfig
 from training.corpus import CorpusError, corpus_digest, labelled_deal
+from training.evaluate import find_shown
 from training.golden import golden_set, newest_verdicts
 from training.learned import Known, add_record, marks, read_known, write_learned
 from training.starting import start_from_bundle
@@ -47,6 +48,17 @@ def test_a_deal_is_known_by_words_id_or_account(plain: dict[str, Any]) -> None:
         row(plain, "d-4", "Wholly new."),
     ]
     assert [known.has_learned(labelled_deal(one)) for one in others] == [True, True, True, False]
+
+
+def test_held_out_deals_that_a_bundle_learned_are_not_measured_on(
+    plain: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="training")
+    deals = [labelled_deal(row(plain, f"d-{at}", f"Note {at}")) for at in range(4)]
+    twin = labelled_deal(row(plain, "other", "note 2!"))
+    shown = find_shown(Known(frozenset(marks(twin)), frozenset()), deals)
+    assert [one.deal.id for one in shown] == ["d-0", "d-1", "d-3"]
+    assert "1 of 4 held-out deals are left out" in caplog.text
 
 
 def test_golden_deals_that_a_bundle_knows_do_not_count(tmp_path: Path, plain: dict[str, Any]) -> None:
