@@ -25,7 +25,7 @@ from serving.metrics import Metrics
 from serving.model.in_service import held
 from serving.reports.losses import record_loss
 from serving.review.seal import Seal, keep_sealed, open_seal
-from serving.review.verdicts import HeldReading, find_held_on_content, read_held
+from serving.review.verdicts import HeldReading, find_held_on_content, lock_deal, read_held
 from serving.review.waiting import Sampling, move_waiting, open_review
 from serving.settings import Settings
 from serving.store import Database
@@ -62,12 +62,21 @@ class Companion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A stored answer: its id, the assessment as published, whether it was made just now; of an older one the state of its write-back."""
+    """A stored answer.
+
+    Args:
+        id: Of the assessment.
+        answer: The assessment as published.
+        is_new: Whether it was made just now.
+        write_back: Of an older one the state of its write-back.
+        is_past: Whether the deal has counted as another model's answer to the same content since.
+    """
 
     id: str
     answer: dict[str, Any]
     is_new: bool
     write_back: str | None = None
+    is_past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,8 @@ class Intake:
         """Gives the stored answer for the deal, classifying it if it has not been seen before.
 
         Same deal id, same content and same model give the same answer with the same id, however often and however
-        concurrently it is asked for. The answer is committed when this returns, and with it the write-back to send.
+        concurrently it is asked for. Where another model has answered since, as before a rollback, the deal counts as this
+        answer again. The answer is committed when this returns, and with it the write-back to send.
 
         Args:
             deal: The deal.
@@ -118,7 +128,9 @@ class Intake:
     def _take(self, deal: Deal, batch_id: str | None) -> Taken:
         digest = content_digest(deal)
         taken = self._find_seen(deal, digest) or self._keep(deal, digest, self.read(deal), batch_id=batch_id)
-        if not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
+        if taken.is_past:
+            self._return_to(taken, batch_id)
+        elif not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
             self._queue_seen(taken, batch_id)
         self.metrics.count_deal("new" if taken.is_new else "repeat")
         _log.info("deal_taken", deal_id=deal.id, assessment=taken.id, is_new=taken.is_new)
@@ -134,7 +146,10 @@ class Intake:
             row = store.find_assessment(session, deal_id=deal.id, content_sha256=digest, model_version=version)
             if row is None:
                 return None
-            return replace(_taken(row, is_new=False), write_back=row.write_back.state if row.write_back else None)
+            current = store.find_current(session, deal.id)
+            is_past = current is not None and current is not row and current.content_sha256 == digest
+            state = row.write_back.state if row.write_back else None
+            return replace(_taken(row, is_new=False), write_back=state, is_past=is_past)
 
     def read(self, deal: Deal) -> Assessment:
         """Gives the assessment of a deal and keeps nothing; no database connection is held here.
@@ -164,6 +179,31 @@ class Intake:
                 outbox.send_again(row.write_back, batch_id=batch_id)
             session.commit()
 
+    def _return_to(self, taken: Taken, batch_id: str | None) -> None:
+        """Makes the deal count as an answer that the model in service has given before; the other model's stays beside it."""
+        with self.database.writing() as session:
+            row = store.get_assessment(session, taken.id)
+            lock_deal(session, row.deal_id)
+            held = self._count(session, row, Assessment.model_validate(row.assessment))
+            own = next((one for one in row.write_backs if one.verdict_id is None), None)
+            if self.crm is not None and held.verdict is None:
+                if own is None:
+                    outbox.stop_due(session, row.deal_id, crm=self.crm, at=store.now())
+                    self._queue(session, row, held, batch_id=batch_id)
+                elif not (batch_id and outbox.is_stopped(session, batch_id)):
+                    outbox.send_anew(session, own, at=store.now(), batch_id=batch_id)
+            session.commit()
+
+    def _count(self, session: Session, row: AssessmentRow, assessment: Assessment) -> HeldReading:
+        """Makes the deal count, and wait, as this answer and what a person said of its words have it; gives how it reads."""
+        held = read_held(session, row, assessment, self.assessor.taxonomy)
+        record_loss(session, row, held.reading, verdict_id=held.verdict_id)
+        if held.verdict is None:
+            open_review(session, row, assessment, self.sampling)
+        else:
+            move_waiting(session, row)
+        return held
+
     def _queue(self, session: Session, row: AssessmentRow, held: HeldReading, *, batch_id: str | None) -> None:
         """Queues what the answer offers; one that offers nothing still has to clear what an earlier one left."""
         if self.crm is None or (batch_id and outbox.is_stopped(session, batch_id)):
@@ -188,13 +228,8 @@ class Intake:
     ) -> Taken:
         with self.database.writing() as session:
             row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
-            held = read_held(session, row, assessment, self.assessor.taxonomy)
-            record_loss(session, row, held.reading, verdict_id=held.verdict_id)
+            held = self._count(session, row, assessment)
             keep_figures(session, row, figures)
-            if held.verdict is None:
-                open_review(session, row, assessment, self.sampling)
-            else:
-                move_waiting(session, row)
             if self.seal is not None:
                 keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, held, batch_id=batch_id)

@@ -14,7 +14,7 @@ from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.crm.rules import REVIEW_STATE
 from serving.errors import UnknownIdError
 from serving.review.waiting import WRITE_BACK_REFUSED, add_cause
-from serving.store import is_newest
+from serving.store import is_current
 from serving.tables import AssessmentRow, AttemptRow, BatchRow, VerdictRow, WriteBackRow, cut_error
 from serving.writeback import Decision
 
@@ -196,7 +196,7 @@ def settle(session: Session, claim: Claim, result: SendResult, *, at: datetime) 
         row.state, row.due_at = "due", at + timedelta(seconds=RETRY_AFTER_S[min(tries, len(RETRY_AFTER_S)) - 1])
     else:
         row.state, row.settled_at = "failed" if result.error else "sent", at
-    if row.state == "failed" and not result.is_retryable and is_newest(session, row.assessment_row):
+    if row.state == "failed" and not result.is_retryable and is_current(session, row.assessment_row):
         add_cause(session, row.assessment_row, WRITE_BACK_REFUSED, at=at)
 
 
@@ -215,6 +215,26 @@ def send_again(row: WriteBackRow, *, batch_id: str | None = None) -> None:
     """Makes a write-back due that has failed or was taken back; what a person has set meanwhile is judged anew when it is sent."""
     row.state, row.due_at, row.settled_at = "due", row.created_at, None
     row.batch_id = batch_id or row.batch_id
+
+
+def send_anew(session: Session, row: WriteBackRow, *, at: datetime, batch_id: str | None = None) -> None:
+    """Makes a write-back of an answer that counts again due behind all others of its deal: what those have left is replaced.
+
+    Args:
+        session: An open unit of work.
+        row: The write-back.
+        at: The moment.
+        batch_id: The batch that it belongs to from now on; then it is also sent where it has failed or was taken back.
+    """
+    is_wanted = row.state in ("due", "sent") or (batch_id is not None and row.state in ("failed", "undone"))
+    stop_due(session, row.deal_id, crm=row.crm, at=at)
+    if not is_wanted:
+        return
+    send_again(row, batch_id=batch_id)
+    under_way = select(func.max(WriteBackRow.leased_until_at)).where(
+        WriteBackRow.deal_id == row.deal_id, WriteBackRow.crm == row.crm, WriteBackRow.state == "sending"
+    )
+    row.due_at = session.scalar(under_way) or at
 
 
 def is_stopped(session: Session, batch_id: str) -> bool:
@@ -240,17 +260,22 @@ def _stop(session: Session, which: ColumnElement[bool], *, at: datetime) -> None
 
 
 def find_later(session: Session, row: WriteBackRow) -> int | None:
-    """Gives the id of a later write-back of the same deal that shares a field with this one and has left, or may leave, values."""
+    """Gives the id of a write-back of the same deal that shares a field with this one and has left values after it, or may leave some."""
     query = select(WriteBackRow).where(
         WriteBackRow.deal_id == row.deal_id,
         WriteBackRow.crm == row.crm,
-        WriteBackRow.id > row.id,
+        WriteBackRow.id != row.id,
         WriteBackRow.state.in_(("due", "sending", "sent", "failed")),
     )
-    for later in session.scalars(query.order_by(WriteBackRow.id.desc())):
-        if later.state in OPEN or set(later.after) & set(row.after):
-            return later.id
+    for other in session.scalars(query.order_by(WriteBackRow.id.desc())):
+        if other.state in OPEN or (_last_try(other) > _last_try(row) and set(other.after) & set(row.after)):
+            return other.id
     return None
+
+
+def _last_try(row: WriteBackRow) -> int:
+    """Gives where its last sending stands among all: an answer that counts again is sent again after younger ones."""
+    return max((attempt.id for attempt in row.attempts if attempt.kind == "send"), default=0)
 
 
 def get_write_back(session: Session, write_back_id: int) -> WriteBackRow:

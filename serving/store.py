@@ -13,7 +13,7 @@ from sqlite3 import Connection as SqliteConnection
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from serving.errors import ConfigurationError, UnknownIdError
-from serving.tables import ApiKeyRow, AssessmentRow, DealRow
+from serving.tables import ApiKeyRow, AssessmentRow, DealRow, LossRow
 
 # What a CRM says of a deal, by the same name in `Deal` and in the tables of deals and losses
 DEAL_FIELDS = (
@@ -138,10 +138,15 @@ def get_assessment(session: Session, assessment_id: str) -> AssessmentRow:
     return row
 
 
-def is_newest(session: Session, row: AssessmentRow) -> bool:
-    """Says whether no later assessment of the same deal has come."""
-    newest = select(func.max(AssessmentRow.created_at)).where(AssessmentRow.deal_id == row.deal_id)
-    return session.scalar(newest) == row.created_at
+def find_current(session: Session, deal_id: str) -> AssessmentRow | None:
+    """Gives the assessment that a deal counts as: the newest, or after a rollback the model's in service; None before the first."""
+    query = select(AssessmentRow).join(LossRow, LossRow.assessment_id == AssessmentRow.id)
+    return session.scalar(query.where(LossRow.deal_id == deal_id))
+
+
+def is_current(session: Session, row: AssessmentRow) -> bool:
+    """Says whether the deal counts as this assessment, and not as another one that has come since."""
+    return find_current(session, row.deal_id) is row
 
 
 def add_assessment(session: Session, deal: Deal, *, content_sha256: str, assessment: Assessment) -> AssessmentRow:

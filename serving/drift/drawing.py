@@ -14,7 +14,7 @@ from serving.drift.findings import Finding, find_moved_deals
 from serving.drift.windows import Windows
 from serving.review.verdicts import find_held_on_content, lock_deal
 from serving.review.waiting import DRIFT_SAMPLE, add_cause
-from serving.store import is_newest
+from serving.store import is_current
 from serving.tables import AssessmentRow
 
 _MOST_TRIED = 1_000
@@ -49,7 +49,7 @@ def queue_deals(session: Session, chosen: Sequence[str], *, most: int, at: datet
     drawn = sorted(islice(able, most), key=lambda row: row.deal_id)  # locks are always taken in the same order
     for row in drawn:
         lock_deal(session, row.deal_id)
-    fit = [row for row in drawn if is_newest(session, row) and find_held_on_content(session, row) is None]
+    fit = [row for row in drawn if is_current(session, row) and find_held_on_content(session, row) is None]
     for row in fit:
         add_cause(session, row, DRIFT_SAMPLE, at=at)
     return len(fit)

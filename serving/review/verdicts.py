@@ -17,7 +17,7 @@ from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
 from serving.review.waiting import TAXONOMY_CHANGED, VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
-from serving.store import get_assessment, is_newest, now
+from serving.store import find_current, get_assessment, is_current, now
 from serving.tables import AssessmentRow, DealRow, LossRow, PersonRow, ReviewRow, VerdictRow
 from serving.taxonomy_change.carrying import carry_assessment, require_settled, version_of
 from serving.writeback import plan_values
@@ -102,7 +102,7 @@ class Bench:
         """
         row = get_assessment(session, assessment_id)
         lock_deal(session, row.deal_id)
-        _require_newest(session, row)
+        _require_current(session, row)
         assessment = Assessment.model_validate(row.assessment)
         carried = carry_assessment(session, assessment, self.taxonomy)
         if said.kind == "accept":
@@ -139,7 +139,7 @@ class Bench:
         if verdict.person_id != person.id and person.role != "admin":
             raise VerdictError("Only who gave a verdict, or an admin, takes it back; give one of your own instead.")
         row = get_assessment(session, verdict.assessment_id)
-        newest = _require_newest_words(session, row)
+        current = _require_current_words(session, row)
         back = VerdictRow(
             assessment_id=row.id,
             deal_id=row.deal_id,
@@ -152,14 +152,14 @@ class Bench:
         )
         session.add(back)
         session.flush()
-        self._follow(session, newest, Assessment.model_validate(newest.assessment), verdict=back)
-        if newest is row:
+        self._follow(session, current, Assessment.model_validate(current.assessment), verdict=back)
+        if current is row:
             self._settle_review(session, row)
-        elif find_held_on_content(session, newest) is None:
+        elif find_held_on_content(session, current) is None:
             retire_waiting(session, row.deal_id)
-            add_cause(session, newest, VERDICT_TAKEN_BACK, at=self.clock())
+            add_cause(session, current, VERDICT_TAKEN_BACK, at=self.clock())
         if session.get_one(LossRow, row.deal_id).open_version is not None:
-            add_cause(session, newest, TAXONOMY_CHANGED, at=self.clock())
+            add_cause(session, current, TAXONOMY_CHANGED, at=self.clock())
         return back
 
     def _follow(self, session: Session, row: AssessmentRow, assessment: Assessment, *, verdict: VerdictRow) -> None:
@@ -286,16 +286,15 @@ def _is_agreed(one: VerdictRow, other: VerdictRow) -> bool:
     return values[0] == values[1]
 
 
-def _require_newest_words(session: Session, row: AssessmentRow) -> AssessmentRow:
-    """Gives the newest assessment of the deal, which has to be of the same words."""
-    query = select(AssessmentRow).where(AssessmentRow.deal_id == row.deal_id)
-    newest = session.scalars(query.order_by(AssessmentRow.created_at.desc()).limit(1)).one()
-    if (newest.words_sha256 or newest.content_sha256) != (row.words_sha256 or row.content_sha256):
+def _require_current_words(session: Session, row: AssessmentRow) -> AssessmentRow:
+    """Gives the assessment that the deal counts as, which has to be of the same words."""
+    current = find_current(session, row.deal_id) or row
+    if (current.words_sha256 or current.content_sha256) != (row.words_sha256 or row.content_sha256):
         raise VerdictError("The deal's words have changed since; open it again and judge it as it is now.")
-    return newest
+    return current
 
 
-def _require_newest(session: Session, row: AssessmentRow) -> None:
-    """Passes for the newest assessment of its deal: an older one is not what would be written."""
-    if not is_newest(session, row):
+def _require_current(session: Session, row: AssessmentRow) -> None:
+    """Passes for the assessment that its deal counts as: another one is not what would be written."""
+    if not is_current(session, row):
         raise VerdictError("The deal has been assessed anew since; open it again and judge that.")

@@ -48,11 +48,15 @@ def _place(key: str) -> float:
 
 
 def open_review(session: Session, row: AssessmentRow, assessment: Assessment, sampling: Sampling) -> ReviewRow | None:
-    """Gives the review of a new assessment, None where nothing and no sample asks for one.
+    """Gives the review of an assessment that a deal counts as from now on, None where nothing and no sample asks for one.
 
     What waits of older assessments of the deal waits no longer: the newer one is what would be written.
     """
     retire_waiting(session, row.deal_id)
+    known = _find_review(session, row)
+    if known is not None:
+        known.state = "waiting" if known.state == "replaced" else known.state
+        return known
     key = f"{row.deal_id} {row.content_sha256} {row.model_version}"
     causes = assessment.review.because or ((AUDIT_SAMPLE,) if sampling.is_audited(key) else ())
     if not causes:
@@ -68,12 +72,17 @@ def retire_waiting(session: Session, deal_id: str) -> None:
 
 
 def move_waiting(session: Session, row: AssessmentRow) -> None:
-    """Makes what waits of a deal wait on its new assessment: of the same words, but nobody can judge the older one any more."""
+    """Makes what waits of a deal wait on the assessment that counts from now on: of the same words, but nobody can judge another."""
     waiting = select(ReviewRow).where(ReviewRow.deal_id == row.deal_id, ReviewRow.state == "waiting")
     causes = sorted({cause.cause for review in session.scalars(waiting) for cause in review.causes})
     retire_waiting(session, row.deal_id)
-    if causes:
-        _add_review(session, row, causes=causes, wanted=1, at=row.created_at)
+    for cause in causes:
+        add_cause(session, row, cause, at=row.created_at)
+
+
+def _find_review(session: Session, row: AssessmentRow) -> ReviewRow | None:
+    query = select(ReviewRow).where(ReviewRow.assessment_id == row.id)
+    return session.scalar(query.execution_options(populate_existing=True))
 
 
 def _add_review(session: Session, row: AssessmentRow, *, causes: Sequence[str], wanted: int, at: datetime) -> ReviewRow:
@@ -106,7 +115,7 @@ def add_cause(session: Session, row: AssessmentRow, cause: str, *, at: datetime)
         cause: Why a person should look.
         at: The moment.
     """
-    review = session.scalar(select(ReviewRow).where(ReviewRow.assessment_id == row.id))
+    review = _find_review(session, row)
     if review is None:
         return _add_review(session, row, causes=[cause], wanted=1, at=at)
     if cause not in [known.cause for known in review.causes]:
