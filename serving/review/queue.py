@@ -17,6 +17,7 @@ from serving.review.teaching import count_judged
 from serving.review.waiting import VERDICTS_DIFFER, WRITE_BACK_REFUSED
 from serving.store import now
 from serving.tables import DealRow, ReviewCauseRow, ReviewRow, VerdictRow
+from serving.taxonomy_change.walks import find_kin
 
 PAGE_SIZE = 50
 _PER_ROUND = 5
@@ -74,7 +75,7 @@ def _load(session: Session, ids: Sequence[int]) -> list[Waiting]:
 def count_by(session: Session, asked: Asked, facet: Facet) -> dict[str, int]:
     """Gives how many deals wait by each value of a filter while all other filters hold, most first."""
     column, number = _COLUMNS[facet], func.count()
-    query = select(column, number).select_from(ReviewRow).where(*_conditions(asked, without=facet))
+    query = select(column, number).select_from(ReviewRow).where(*_conditions(session, asked, without=facet))
     if facet == "cause":
         query = query.join(ReviewCauseRow, ReviewCauseRow.review_id == ReviewRow.id)
     rows = session.execute(query.where(column.is_not(None)).group_by(column).order_by(number.desc(), column))
@@ -84,13 +85,13 @@ def count_by(session: Session, asked: Asked, facet: Facet) -> dict[str, int]:
 def is_all_held(session: Session, asked: Asked) -> bool:
     """Says whether deals wait that the view leaves out only because others hold them."""
     everything = replace(asked, view=replace(asked.view, has_held=True))
-    return session.scalar(select(ReviewRow.id).where(*_conditions(everything)).limit(1)) is not None
+    return session.scalar(select(ReviewRow.id).where(*_conditions(session, everything)).limit(1)) is not None
 
 
 def rank(session: Session, asked: Asked) -> Subquery:
     """Gives `id`, `score` and `is_free` of the deals of a view; `by_score` is how they stand."""
     columns = ReviewRow.id, _score(session, asked).label("score"), is_free(asked.at).label("is_free")
-    return select(*columns).where(*_conditions(asked)).subquery("ranked")
+    return select(*columns).where(*_conditions(session, asked)).subquery("ranked")
 
 
 def by_score(ranked: Subquery, view: QueueView) -> tuple[ColumnElement[Any], ColumnElement[int]]:
@@ -132,8 +133,8 @@ def _has_cause(cause: str) -> ColumnElement[bool]:
     return ReviewRow.id.in_(select(ReviewCauseRow.review_id).where(ReviewCauseRow.cause == cause))
 
 
-def _conditions(asked: Asked, *, without: Facet | None = None) -> Iterator[ColumnElement[bool]]:
-    """Gives what holds for the deals of a view, one filter left out."""
+def _conditions(session: Session, asked: Asked, *, without: Facet | None = None) -> Iterator[ColumnElement[bool]]:
+    """Gives what holds for the deals of a view, one filter left out; a reason is also found under its codes in other lists."""
     view = asked.view
     yield is_open_to(asked.person_id)
     if not view.has_held:
@@ -141,7 +142,7 @@ def _conditions(asked: Asked, *, without: Facet | None = None) -> Iterator[Colum
     if view.older is not None:
         yield ReviewRow.created_at <= asked.at - timedelta(days=view.older)
     if view.reason is not None and without != "reason":
-        yield ReviewRow.primary_reason == view.reason
+        yield ReviewRow.primary_reason.in_(find_kin(session, view.reason))
     if view.team is not None and without != "team":
         yield ReviewRow.team == view.team
     if view.model is not None and without != "model":

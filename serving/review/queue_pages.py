@@ -26,6 +26,7 @@ from serving.review.queue_view import ORDERS, Facet, QueueView, parse_view
 from serving.review.saved_filters import SavedFilterError, delete_filter, find_saved, save_filter
 from serving.store import Database
 from serving.tables import AssessmentRow, SavedFilterRow
+from serving.taxonomy_change.walks import find_kin
 
 _MUST_JUDGE = Depends(require_role("ops"))
 _FACETS: tuple[Facet, ...] = ("reason", "cause", "team", "model")
@@ -161,7 +162,8 @@ def _words(taxonomy: Taxonomy) -> dict[str, Any]:
 def _load(session: Session, viewer: Viewer, view: QueueView) -> Shown:
     asked = Asked.by(viewer, view)
     counts = {facet: count_by(session, asked, facet) for facet in _FACETS}
-    total = counts["reason"].get(view.reason, 0) if view.reason else sum(counts["reason"].values())
+    kin = find_kin(session, view.reason) if view.reason else None
+    total = sum(number for code, number in counts["reason"].items() if kin is None or code in kin)
     asked = Asked.by(viewer, view.at_page(min(view.page, _pages(total))), asked.at)
     return Shown(
         view=asked.view,

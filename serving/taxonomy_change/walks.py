@@ -68,6 +68,25 @@ def find_steps(session: Session, version: str, *, until: str | None = None) -> t
     return tuple(steps[: len(before) + 1]) if len(before) < len(steps) and version != until else ()
 
 
+def find_kin(session: Session, code: str) -> set[str]:
+    """Gives a code, those that it has become by the changes that hold, and those that have certainly become it.
+
+    A code that a change keeps for one of its heirs is not followed to the others: in the newer list it means that one alone.
+    """
+    every = [_step_of(row) for row in find_changes(session, only_holding=True)]
+    later, earlier = {code}, {code}
+    for step in every:
+        later |= {heir for one in later for heir in _heirs(step, one)}
+    for step in reversed(every):
+        earlier |= {old for old, heirs in step.walk.items() if len(heirs) == 1 and heirs[0] in earlier}
+    return later | earlier
+
+
+def _heirs(step: AppliedStep, code: str) -> tuple[str, ...]:
+    heirs = step.walk.get(code, ())
+    return () if code in heirs else heirs
+
+
 def _step_of(row: TaxonomyChangeRow) -> AppliedStep:
     """Gives the step of a change as it is kept."""
     walk = {code: tuple(heirs) for code, heirs in row.walk.items()}

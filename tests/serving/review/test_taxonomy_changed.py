@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from lossnlp.deal import Deal
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.drift.accuracy import read_accuracy
 from serving.review import deal_pages
 from serving.review.export import OPEN_IN_LIST, Tally, VerdictExport
+from serving.review.queue import Asked, find_page
+from serving.review.queue_view import QueueView
 from serving.review.texts import TextSource
 from serving.review.verdict import VerdictLabels
 from serving.review.verdicts import Bench, Said, find_all_held
@@ -24,7 +27,7 @@ from serving.tables import AssessmentRow, LossRow, PersonRow, ReviewRow
 from serving.taxonomy_change.applying import Batches
 from serving.taxonomy_change.changes import NewList, read_new_list
 from tests.change_steps import HEAD, MERGE, SPLIT
-from tests.serving.review.desk_world import AddReview, People, SignIn
+from tests.serving.review.desk_world import AddReview, People, SignIn, viewer_for
 
 CHANGE = HEAD + MERGE + SPLIT
 
@@ -65,6 +68,27 @@ def test_page_shows_the_new_codes(ana: TestClient, add_review: AddReview, apply:
     text = ana.get(f"/review/deals/{review_id}").text
     assert re.search(r'<option value="money"[^>]* selected>', text)
     assert 'value="price"' not in text
+
+
+def test_a_filter_finds_a_reason_under_its_other_codes(
+    people: People, add_review: AddReview, apply: Any, database: Database
+) -> None:
+    add_review("D-1", "price")
+    add_review("D-2", "legal")
+    apply()
+    with database.writing() as session:  # one that was read in the new list
+        session.scalars(select(ReviewRow).filter_by(deal_id="D-2")).one().primary_reason = "money"
+        session.commit()
+
+    def found(code: str) -> list[str]:
+        asked = Asked.by(viewer_for(people.ana), QueueView(reason=code))
+        with database.reading() as session:
+            return sorted(one.review.deal_id for one in find_page(session, asked))
+
+    assert found("price") == ["D-1", "D-2"]
+    assert found("money") == ["D-1", "D-2"]
+    assert found("budget") == ["D-2"]
+    assert found("procurement_legal") == []
 
 
 def test_certain_reading_is_accepted_in_new_codes(
