@@ -17,6 +17,7 @@ from training.material import Material
 from training.network import LossNetwork
 
 MOST_A_LABEL = 128
+MOST_DEALS = 4_000
 # Tuning would change what the other heads of a bundle read.
 _BESIDE_A_BUNDLE = ("prototype", "probe")
 
@@ -25,7 +26,7 @@ def find_course(config: TrainConfig, material: Material, bundle: Path | None) ->
     """Gives how a run learns from few labels, or None where it fits the whole network.
 
     Left to itself it does so for own deals whose reasons are all new, with no corpus beside them and at most 128 deals a label in the
-    middle.
+    middle, 4,000 in all.
 
     Args:
         config: `few_labels` says what is wanted.
@@ -48,8 +49,9 @@ def is_few(material: Material, bundle: Path | None) -> bool:
     if not material.verdicts or material.replay:
         return False
     counts = Counter(code for one in material.learn for code in one.labels.reasons)
-    is_new = not _known_codes(material, bundle)
-    return is_new and bool(counts) and median(counts.values()) <= MOST_A_LABEL
+    if not counts or _known_codes(material, bundle):
+        return False
+    return median(counts.values()) <= MOST_A_LABEL and len(material.learn) <= MOST_DEALS
 
 
 def _known_codes(material: Material, bundle: Path | None) -> set[str]:

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 Array = NDArray[np.float32]
 Rows = tuple[Array, Array]
+Found = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 # What a label that no text has says: never.
 _NEVER = -10.0
@@ -58,7 +59,8 @@ class LinearHeads:
 
     def decides(self, vectors: Array) -> NDArray[np.int64]:
         """Gives the label that decided, shape (texts,)."""
-        return np.argmax(vectors @ self.primary[0].T + self.primary[1], axis=1)
+        found: NDArray[np.int64] = np.argmax(vectors @ self.primary[0].T + self.primary[1], axis=1)
+        return found
 
 
 def fit_prototypes(vectors: Array, gold: Gold) -> LinearHeads:
@@ -111,7 +113,7 @@ def _applies(seen: Array, has: NDArray[np.bool_], strength: float) -> tuple[Arra
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _decides(seen: Array, gold: Gold, strength: float) -> Rows:
+def _decides(seen: Array, gold: Gold, strength: float) -> Found:
     """Gives weights and biases of all labels; one that decided nowhere never does."""
     labels = gold.present.shape[1]
     weights, biases = np.zeros((labels, seen.shape[1])), np.full(labels, _NEVER)
@@ -123,7 +125,7 @@ def _decides(seen: Array, gold: Gold, strength: float) -> Rows:
     return weights, biases
 
 
-def _both_sides(model: LogisticRegression) -> Rows:
+def _both_sides(model: LogisticRegression) -> Found:
     """Gives a row for each class; of two classes scikit-learn keeps the second one's alone."""
     weight, bias = model.coef_, model.intercept_
     return (weight, bias) if len(weight) > 1 else (np.vstack([-weight, weight]) / 2, np.append(-bias, bias) / 2)
