@@ -209,9 +209,10 @@ def _try(stage: str, strength: float, texts: FewTexts, folds: Folds, seen: Seque
 
 def _scores(heads: LinearHeads, vectors: Array, gold: Gold, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     if gold.is_single:
-        return (heads.decides(vectors) == gold.primary[rows]).astype(np.float64)
+        return np.asarray(heads.decides(vectors) == gold.primary[rows], dtype=np.float64)
     found, wanted = heads.applies(vectors), gold.present[rows]
-    return 2 * (found & wanted).sum(axis=1) / (found.sum(axis=1) + wanted.sum(axis=1))
+    both, either = (found & wanted).sum(axis=1), found.sum(axis=1) + wanted.sum(axis=1)
+    return np.asarray(2 * both / either, dtype=np.float64)
 
 
 def _heads(strength: float, vectors: Array, gold: Gold) -> LinearHeads:
@@ -241,4 +242,4 @@ def gold_of(examples: Sequence[Example]) -> Gold:
     """Gives the labels of the views of examples."""
     targets = [view.targets for example in examples for view in example.views]
     present = np.stack([np.asarray(one["reasons"]) > 0 for one in targets])
-    return Gold(present, np.array([int(one["primary"]) for one in targets]))  # type: ignore[arg-type]  # a class index
+    return Gold(present, np.array([int(one["primary"]) for one in targets]))
