@@ -22,6 +22,9 @@ profile, attribution, win-back, rivals and evidence. Meant for learning from los
 - Weights as stored: {quantization}; windows of {max_tokens} tokens
 - Labels: taxonomy version {taxonomy}
 - Made at: {made_at}; corpus {corpus} ({learned} deals learned from, {held_out} held out for calibration and evaluation{verdicts})
+{stage}"""
+_STAGE = """- Learned from few labels by the stage `{stage}`: a reason is read in the mean of all tokens, so its quotes are the longest
+  stretches, not the telling ones
 """
 _PICTURES = f"""## How far confidence can be trusted
 
@@ -108,6 +111,7 @@ def write_card(
         corpus=manifest.corpus,
         learned=record.learned,
         held_out=record.held_out,
+        stage=_STAGE.format(stage=config.few_labels) if config.few_labels != "off" else "",
         verdicts=f"; {record.verdicts} of them are verdicts of people at work" if record.verdicts else "",
     )
     header = card_header(manifest, measured.figures, is_ours=not record.verdicts)

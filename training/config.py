@@ -59,6 +59,7 @@ class TrainConfig(Frozen):
         deals: Most deals to use, 0 for all (for a quick try).
         start: Where the network begins: "encoder", or "bundle" and its version.
         device: Where the encoder learns: "cpu", "cuda" or "mps".
+        few_labels: Stage that learns few labels (see `training.few_labels`), "auto" where one is chosen if there are few, or "off".
     """
 
     encoder: str = "sentence-transformers/all-mpnet-base-v2"
@@ -86,6 +87,7 @@ class TrainConfig(Frozen):
     deals: int = Field(default=0, ge=0)
     start: str = Field(default="encoder", pattern="^(encoder|bundle .+)$")
     device: str = Field(default="cpu", pattern="^(cpu|cuda|mps)$")
+    few_labels: str = Field(default="off", pattern="^(off|auto|prototype|probe|contrast)$")
 
 
 def smoke_config(config: TrainConfig) -> TrainConfig:

@@ -266,11 +266,18 @@ class LossNetwork(nn.Module):
         self.register_buffer("first_value", torch.from_numpy(layout.first_value), persistent=False)
 
     def forward(self, batch: Batch) -> NetworkOutput:
-        """Gives the readings of a batch; the reader may be on another device, all that follows it is small and on the CPU."""
+        """Gives the readings of a batch."""
+        return self.pool(self.read(batch), batch)
+
+    def read(self, batch: Batch) -> Tensor:
+        """Gives the reader's output of the owned tokens, shape (tokens, width).
+
+        The reader may be on another device; all that follows it is small and on the CPU.
+        """
         device = self.reader.head.weight.device
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.training):
             read = self._read(batch.ids.to(device), batch.mask.to(device))
-        return self.pool(read.float().flatten(0, 1)[batch.owned.to(device)].cpu(), batch)
+        return read.float().flatten(0, 1)[batch.owned.to(device)].cpu()
 
     def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Gives the reader's output; of a long deal some windows of like length at a time, so that little is padding.

@@ -12,6 +12,7 @@ from lossnlp.bundle import find_default_bundle, read_bundle
 from lossnlp.errors import LossNlpError
 from training.config import TrainConfig, smoke_config
 from training.corpus import corpus_files
+from training.few_labels import STAGES
 from training.material import Sources
 from training.own_deals import read_columns
 from training.plan import Budget
@@ -82,6 +83,12 @@ def _ask_for_course(ask: argparse._ArgumentGroup) -> None:
     ask.add_argument(
         "--minutes", type=float, help="time for the whole run; fewer deals are replayed and fewer passes made to fit"
     )
+    ask.add_argument(
+        "--few-labels",
+        choices=("auto", "off", *STAGES),
+        default="auto",
+        help="learn with one of three simple stages; default: auto, for few own deals of a new scheme",
+    )
     ask.add_argument("--quantization", choices=("int4", "int8", "none"), default=TrainConfig().quantization)
     ask.add_argument(
         "--seed",
@@ -142,6 +149,7 @@ def make_config(asked: argparse.Namespace, bundle: Path | None) -> TrainConfig:
         "quantization": asked.quantization,
         "seed": asked.seed,
         "device": asked.device,
+        "few_labels": "off" if asked.smoke and asked.few_labels == "auto" else asked.few_labels,
     }
     config = TrainConfig.model_validate(given | (_from_bundle(bundle, given["epochs"]) if bundle else {}))
     return smoke_config(config) if asked.smoke else config

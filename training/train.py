@@ -34,6 +34,8 @@ from training.data_check import as_table, check_material
 from training.evaluate import Figures, find_shown, judge_crosswise, read_gold, write_evaluation
 from training.examples import Example, ExampleMaker
 from training.export import export_network
+from training.few_labels import Choice
+from training.few_run import find_course, fit_few
 from training.fit import fit, measure_token_s
 from training.learned import write_learned
 from training.material import Material, corpus_material, own_material
@@ -142,6 +144,11 @@ def _fitted(
     maker = ExampleMaker(
         WindowMaker(read_tokenizer(start.tokenizer), max_tokens=config.max_tokens), start.network.layout
     )
+    course = find_course(config, material, ways.bundle)
+    if course:
+        start.network.reader.to(config.device)
+        return _chosen(config, fit_few(start.network, maker, material.learn, course), ways), material
+    config = config.model_copy(update={"few_labels": "off"})
     examples = [maker.make(one) for one in tqdm(material.learn, desc="reading deals", disable=None, unit="deal")]
     most = most_replayed(len(material.learn), len(material.replay), ways.budget)
     chosen = tqdm(material.replay[:most], desc="reading corpus", disable=None, unit="deal")
@@ -154,6 +161,14 @@ def _fitted(
     learned = [*examples, *replay[: plan.replayed]]
     fit(start.network, learned, config=planned, folder=places.work, on_epoch=callback)
     return planned, replace(material, learn=[*material.learn, *material.replay[: plan.replayed]])
+
+
+def _chosen(config: TrainConfig, choice: Choice, ways: Ways) -> TrainConfig:
+    """Gives the settings with the stage that was chosen, after saying which and why."""
+    log.info("%s", choice.said)
+    if ways.record:
+        registry.record_figures({"few_labels": {one.stage: one.mean for one in choice.tried}})
+    return config.model_copy(update={"few_labels": choice.chosen.stage})
 
 
 @dataclass(frozen=True)
