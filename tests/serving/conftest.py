@@ -18,6 +18,7 @@ import pytest
 import structlog
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import delete
 
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
@@ -30,6 +31,7 @@ from serving.metrics import Metrics
 from serving.schema import migrate
 from serving.settings import Settings
 from serving.store import Database
+from serving.tables import Table
 
 KEY = "test-key-that-is-long-enough"
 _WORDS = {
@@ -164,14 +166,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: 
         shutil.copy(migrated_file, tmp_path / "lossnlp.sqlite3")
         return f"sqlite:///{tmp_path}/lossnlp.sqlite3"
     url: str = request.getfixturevalue("migrated_postgres_url")
-    database = Database(url)
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE deals, api_keys, people RESTART IDENTITY CASCADE")
-        connection.exec_driver_sql("TRUNCATE write_backs, inbox, batches, polls, drift_looks RESTART IDENTITY CASCADE")
-        connection.exec_driver_sql("TRUNCATE model_choices, model_services RESTART IDENTITY")
-        connection.exec_driver_sql("TRUNCATE taxonomy_changes RESTART IDENTITY CASCADE")
-    database.close()
+    _empty(url)
     return url
+
+
+def _empty(postgres_url: str) -> None:
+    """Deletes all rows and counts from one again; truncating makes new files for every table, which costs ten times as much."""
+    rows = [str(delete(table)) for table in Table.metadata.tables.values()]
+    counters = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
+    database = Database(postgres_url)
+    with database.engine.begin() as connection:  # a replica checks no references: tables may be emptied in any order
+        connection.exec_driver_sql("; ".join(["SET LOCAL session_replication_role = replica", *rows, counters]))
+    database.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from serving.app import create_app
 from serving.errors import ConfigurationError
 from serving.server import open_port, serving_beside
 from serving.settings import Settings
+from tests.serving.plain_http import NO_TLS
 
 HEADERS = {"Authorization": "Bearer test-key-that-is-long-enough", "Content-Type": "application/json"}
 
@@ -20,7 +21,10 @@ HEADERS = {"Authorization": "Bearer test-key-that-is-long-enough", "Content-Type
 @pytest.fixture
 def served(settings: Settings, assessor: Any) -> Iterator[httpx2.Client]:
     app = create_app(settings.model_copy(update={"max_body_bytes": 4096}), assessor=assessor)
-    with serving_beside(app, open_port("127.0.0.1", 0)) as url, httpx2.Client(base_url=url, headers=HEADERS) as client:
+    with (
+        serving_beside(app, open_port("127.0.0.1", 0)) as url,
+        httpx2.Client(base_url=url, headers=HEADERS, verify=NO_TLS) as client,
+    ):
         yield client
 
 

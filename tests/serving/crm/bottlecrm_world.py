@@ -14,6 +14,7 @@ from serving.crm.deal_fields import DealField, DealFieldNames
 from serving.crm.protocol import Fields
 from tests.serving.crm.bottlecrm_server import Server, get_server
 from tests.serving.crm.worlds import SPECS, SeenDeal
+from tests.serving.plain_http import NO_TLS
 
 _numbers = count(1)
 
@@ -30,7 +31,7 @@ class Line(httpx2.BaseTransport):
         self.most: int | None = None
         self.before: Callable[[httpx2.Request], httpx2.Response | None] = lambda _request: None
         self.behind: Callable[[httpx2.Request], httpx2.Response | None] = lambda _request: None
-        self._transport = httpx2.HTTPTransport()
+        self._transport = httpx2.HTTPTransport(verify=NO_TLS)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self.calls.append(f"{request.method} {request.url.path}")
@@ -88,9 +89,8 @@ class BottleCrmWorld:
         return self.another_crm(deal_fields=deal_fields)
 
     def client(self, token: str, url: str = "", **more: Any) -> httpx2.Client:
-        return httpx2.Client(
-            base_url=url or self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60.0, **more
-        )
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.Client(base_url=url or self.url, headers=headers, verify=NO_TLS, timeout=60.0, **more)
 
     def new_token(self, *scopes: str) -> str:
         body = {"name": f"token {next(_numbers)}", "scopes": list(scopes)}

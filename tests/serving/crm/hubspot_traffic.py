@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 import httpx2
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, stop_when_event_set, wait_fixed
 
+from tests.serving.plain_http import NO_TLS
+
 PATIENCE_S = 300.0
 SECRET = "only-for-tests-and-32-characters!!"  # noqa: S105
 _AT_ONCE = 3
@@ -78,7 +80,7 @@ class Sender:
 
     def __init__(self, url: str) -> None:
         self._address = f"{url}/doors/hubspot"
-        self._client = httpx2.Client(timeout=PATIENCE_S)
+        self._client = httpx2.Client(verify=NO_TLS, timeout=PATIENCE_S)
         self._threads = ThreadPoolExecutor(_AT_ONCE)
         self._under_way: list[Future[None]] = []
         self._is_closed = Event()

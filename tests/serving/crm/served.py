@@ -17,6 +17,7 @@ from serving.crm.protocol import Crm
 from serving.crm.salesforce import connect_org
 from tests.serving.crm.hubspot_fake import TOKEN
 from tests.serving.crm.salesforce_world import org_settings
+from tests.serving.plain_http import NO_TLS
 
 SHORT_S = 0.2
 
@@ -60,7 +61,7 @@ class Line:
 @contextmanager
 def hubspot_line(url: str) -> Iterator[Line]:
     waits: list[float] = []
-    with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, verify=NO_TLS) as client:
         crm = HubSpotCrm(client, HubSpotSettings(token=TOKEN, url=url, calls_per_10_s=100_000), sleep=waits.append)
         yield Line(crm, crm.http, waits)
 
@@ -68,7 +69,8 @@ def hubspot_line(url: str) -> Iterator[Line]:
 @contextmanager
 def salesforce_line(url: str, **changes: object) -> Iterator[Line]:
     waits: list[float] = []
-    crm = connect_org(org_settings().model_copy(update={"instance_url": url, **changes}), page_size=10)
+    settings = org_settings().model_copy(update={"instance_url": url, **changes})
+    crm = connect_org(settings, page_size=10, transport=httpx2.HTTPTransport(verify=NO_TLS))
     http = crm.org.http
     http.sleep = waits.append
     with http.client:

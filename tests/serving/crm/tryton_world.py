@@ -18,6 +18,7 @@ from serving.crm.protocol import Choice, Fields, FieldSpec
 from serving.crm.tryton import TrytonCrm, TrytonSettings, connect_database
 from tests.serving.crm.tryton_server import DATABASE, TrytonServer, get_server
 from tests.serving.crm.worlds import CHOICES, SeenDeal
+from tests.serving.plain_http import NO_TLS
 
 Row = dict[str, Any]
 Act = Callable[[httpx2.Request, httpx2.BaseTransport], httpx2.Response | None]
@@ -33,7 +34,7 @@ class Wire(httpx2.BaseTransport):
         self.calls: list[str] = []
         self.addresses: list[str] = []
         self.act: Act | None = None
-        self._inner = httpx2.HTTPTransport()
+        self._inner = httpx2.HTTPTransport(verify=NO_TLS)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self.calls.append(f"{request.method} {request.url.path.rpartition('/rest/model/')[2]}")
@@ -51,7 +52,7 @@ class Tryton:
     def __init__(self, server: TrytonServer, key: str) -> None:
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         base = f"{server.url}/{DATABASE}/rest/model"
-        self.client = httpx2.Client(base_url=base, headers=headers, timeout=120.0)
+        self.client = httpx2.Client(base_url=base, headers=headers, verify=NO_TLS, timeout=120.0)
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Any:
         answer = self.client.request(method, path, json={} if body is None else body, params=query)

@@ -75,8 +75,8 @@ def add_losses(session: Session, n: int, *, seed: int = 1, **fixed: Any) -> None
         _add_parts(rows, chance, loss, is_asked=loss.pop("is_asked", chance.random() < _ASKED_SHARE))
         rows[LossRow].append(loss)
     for kind, values in rows.items():
-        if values:
-            session.execute(insert(kind), values)
+        if values:  # into the table, past the mapper: it would make a statement of its own for each set of columns that are not None
+            session.execute(insert(kind.__table__), values)
 
 
 def _loss(chance: random.Random, number: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from lossnlp.assessment import Assessment
 from lossnlp.taxonomy import get_default_taxonomy
 from serving.tables import AssessmentRow, LossElementRow, LossReasonRow, LossRow
 
@@ -30,7 +29,7 @@ _NOTED = "They said it was {label} again, {buyer} did not want to go into it. Mr
 
 
 def read_all(session: Session, *, seed: int = 1) -> None:
-    """Gives every loss that has no words yet an assessment with some. The caller commits."""
+    """Gives every loss that has no words yet an assessment with some; whoever reads it checks its shape. The caller commits."""
     chance = random.Random(seed)
     codes, states = defaultdict[str, list[str]](list), defaultdict[str, dict[str, str]](dict)
     for reason in session.scalars(select(LossReasonRow).order_by(LossReasonRow.is_primary.desc(), LossReasonRow.code)):
@@ -68,7 +67,7 @@ def _reading(chance: random.Random, loss: LossRow, codes: list[str], states: dic
         {"document_id": "call-1", "speaker": f"{name} ({loss.account})", "role": "buyer", "confidence": 1.0}
         for name in (f"Dr. {BUYER}", COLLEAGUE)
     ]
-    read = {
+    return {
         "deal_id": loss.deal_id,
         "reasons": reasons,
         "meddpicc": meddpicc,
@@ -81,7 +80,6 @@ def _reading(chance: random.Random, loss: LossRow, codes: list[str], states: dic
         "review": {"required": False},
         "model": {"version": loss.model_version, "taxonomy_version": _TAXONOMY.version},
     }
-    return Assessment.model_validate(read).model_dump(mode="json")
 
 
 def _evidence(chance: random.Random, loss: LossRow, code: str, label: str) -> list[dict[str, Any]]:

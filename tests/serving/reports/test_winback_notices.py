@@ -31,6 +31,7 @@ from tests.serving.crm.hubspot_world import HubSpotWorld, hubspot_world
 from tests.serving.crm.salesforce_world import SalesforceWorld
 from tests.serving.crm.served import served
 from tests.serving.crm.worlds import SeenDeal
+from tests.serving.plain_http import NO_TLS
 from tests.serving.reports.winback_world import Losses, in_days, open_list
 
 SECRET = "a-shared-secret-of-32-characters"  # noqa: S105 - of a test
@@ -79,7 +80,7 @@ def receiver() -> Receiver:
 
 @pytest.fixture
 def calls(receiver: Receiver) -> Iterator[SignedCalls]:
-    with served(receiver) as url, httpx2.Client() as client:
+    with served(receiver) as url, httpx2.Client(verify=NO_TLS) as client:
         yield SignedCalls(client, f"{url}/reminders", SECRET)
 
 
@@ -149,7 +150,7 @@ def test_dead_address_is_told_plainly(lost: Losses) -> None:
     lost.add("a", revisit_on=in_days(3))
     with served(Receiver()) as url:
         pass
-    with httpx2.Client() as client:
+    with httpx2.Client(verify=NO_TLS) as client:
         (notice,) = reminders(lost, SignedCalls(client, url, SECRET)).remind()
     assert notice.outcome == "failed"
     assert "ConnectError" in notice.error
