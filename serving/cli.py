@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,15 +12,24 @@ from lossnlp.errors import LossNlpError
 from serving.errors import ConfigurationError
 
 _OWN_PACKAGES = ("lossnlp", "serving")
+_PATIENT = {"worker", "backfill", "reassess"}
+_NICENESS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command; a fault that a person can mend ends in one sentence, not in a traceback."""
+    _let_others_go_first(sys.argv[1:] if arguments is None else arguments)
     try:
         load_commands()(arguments)
     except LossNlpError as error:
         typer.echo(f"lossnlp-serve: {error.message}", err=True)
         sys.exit(1)
+
+
+def _let_others_go_first(words: Sequence[str]) -> None:
+    """Makes a process that works through many deals give way to those of the same machine that answer requests."""
+    if words and words[0] in _PATIENT and hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def load_commands() -> typer.Typer:
