@@ -26,7 +26,7 @@ from serving.model.following import open_model
 from serving.server import server_config, take_turns_sooner
 from serving.settings import Settings, load_settings
 
-_MAKE_APP = f"{__name__}:make_app"
+MAKE_APP = f"{__name__}:make_app"
 
 
 def count_processes(settings: Settings) -> int:
@@ -34,17 +34,18 @@ def count_processes(settings: Settings) -> int:
     return settings.processes or usable_cores()
 
 
-def serve_together(listener: socket.socket, count: int) -> None:
+def serve_together(listener: socket.socket, count: int, *, make: str = MAKE_APP) -> None:
     """Answers requests in so many processes until told to stop; one that dies is replaced, and SIGHUP replaces all, one by one.
 
     Args:
         listener: The listening socket of all.
         count: Processes.
+        make: The function that makes the app of each, `module:function`.
     """
     with tempfile.TemporaryDirectory(prefix="lossnlp-metrics-") as folder:
         # The processes begin anew and read their settings from the environment.
         os.environ |= {SHARED_FOLDER: folder, "LOSSNLP_PROCESSES": str(count)}
-        supervisor = Multiprocess(server_config(_MAKE_APP, workers=count), sockets=[listener])
+        supervisor = Multiprocess(server_config(make, workers=count), sockets=[listener])
         supervisor.run()
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
             sys.exit(1)
@@ -52,10 +53,10 @@ def serve_together(listener: socket.socket, count: int) -> None:
 
 def make_app() -> FastAPI:
     """Gives the app of one of several processes; what keeps it from starting is told in one sentence, and stops all."""
-    take_turns_sooner()
     try:
         settings = with_first_key(load_settings())
         configure_logs(settings)
+        take_turns_sooner()
         return create_app(settings, assessor=open_model(settings))
     except LossNlpError as error:
         typer.echo(f"lossnlp-serve: {error.message}", err=True)
