@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
@@ -141,8 +141,8 @@ class Intake:
                 digest = content_digest(deal)
                 if digest not in ahead and still._find_seen(deal, digest) is None:
                     ahead[digest] = self.line.join(still.assessor, deal, self.caller)
-        except (OverloadError, CallerLeftError):
-            pass
+        except (OverloadError, CallerLeftError, SQLAlchemyError):
+            pass  # the deal whose turn it is tells of it
         return replace(still, ahead=ahead)
 
     def _take(self, deal: Deal, batch_id: str | None) -> Taken:

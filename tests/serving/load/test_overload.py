@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from serving.app import create_app
 from serving.errors import OverloadError
 from serving.intake import Intake, parse_deal
 from serving.load.caller import Caller
+from serving.load.entrance import read_caller
 from serving.load.line import Line
 from serving.load.rounds import RoundLimits
 from serving.metrics import Metrics
@@ -122,6 +124,21 @@ def test_wrong_timeout_names_its_header(client: TestClient, told: str) -> None:
     answer = client.post("/v1/assessments", json={"id": "B", "text": TEXT}, headers={"Request-Timeout": told})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "Request-Timeout"
+
+
+@pytest.mark.parametrize(
+    ("told", "row"),
+    [("u=6", "bulk"), ("i, u=4", "bulk"), ("u=7;x, i", "bulk"), ("u=3", "live"), ("u=1, i", "live"), ("u=9", "live")],
+)
+def test_urgency_tells_the_row(client: TestClient, told: str, row: str) -> None:
+    scope = {"type": "http", "headers": [(b"priority", told.encode())], "app": client.app}
+    assert read_caller(Request(scope)).row == row
+
+
+def test_installation_says_how_long_is_usual(client: TestClient) -> None:
+    request = Request({"type": "http", "headers": [], "app": client.app})
+    waits_s = [read_caller(request).remaining_s, read_caller(request, is_bulk=True).remaining_s]
+    assert waits_s == pytest.approx([30, 300], rel=0.5)
 
 
 def test_headers_are_described(client: TestClient) -> None:

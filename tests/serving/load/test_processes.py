@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from serving.cli import give_way
 from serving.load.processes import count_processes, make_app
 from serving.metrics import SHARED_FOLDER, Metrics
 from serving.model import loading
@@ -78,6 +79,13 @@ def test_whole_machine_is_the_runtimes_to_share(monkeypatch: pytest.MonkeyPatch)
 def test_no_number_means_one_process_a_processor() -> None:
     assert count_processes(Settings(processes=3)) == 3
     assert count_processes(Settings(processes=0)) >= 1
+
+
+@pytest.mark.parametrize(("words", "wanted"), [(["worker", "--once"], [10]), (["run"], []), ([], [])])
+def test_command_that_can_wait_gives_way(words: list[str], wanted: list[int]) -> None:
+    lowered: list[int] = []
+    give_way(words, lower_to=lowered.append)
+    assert lowered == wanted
 
 
 def test_gauges_of_ended_processes_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
