@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 
 from lossnlp.assessment import Assessment
+from lossnlp.deal import Deal
 from lossnlp.errors import LossNlpError
 from lossnlp.lines import find_deal_id
 from lossnlp.taxonomy import Taxonomy
@@ -20,8 +22,9 @@ from serving.auth import require_key
 from serving.body import parse_body, read_body
 from serving.doors import Doors
 from serving.drift.looks import find_look
-from serving.errors import SchemaError
+from serving.errors import CallerLeftError, OverloadError, SchemaError
 from serving.intake import Intake, parse_deal
+from serving.load.entrance import HEADERS, Entrance, read_caller
 from serving.logs import describe_error
 from serving.problems import FieldFault, ProblemError
 from serving.schema import require_current_schema
@@ -81,6 +84,22 @@ async def get_intake(request: Request) -> Intake:
     return intake
 
 
+async def get_live_intake(request: Request) -> Intake:
+    """Gives the running app's intake for a request about one deal."""
+    return (await get_intake(request)).asked_by(read_caller(request))
+
+
+async def get_bulk_intake(request: Request) -> Intake:
+    """Gives the running app's intake for a request about many deals."""
+    return (await get_intake(request)).asked_by(read_caller(request, is_bulk=True))
+
+
+async def get_entrance(request: Request) -> Entrance:
+    """Gives the running app's entrance."""
+    entrance: Entrance = request.app.state.entrance
+    return entrance
+
+
 async def get_database(request: Request) -> Database:
     """Gives the running app's database."""
     database: Database = request.app.state.database
@@ -89,6 +108,9 @@ async def get_database(request: Request) -> Database:
 
 Body = Annotated[bytes, Depends(read_body)]
 IntakeDep = Annotated[Intake, Depends(get_intake)]
+LiveIntake = Annotated[Intake, Depends(get_live_intake)]
+BulkIntake = Annotated[Intake, Depends(get_bulk_intake)]
+EntranceDep = Annotated[Entrance, Depends(get_entrance)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
 health = APIRouter(tags=["health"])
@@ -102,18 +124,16 @@ v1 = APIRouter(prefix="/v1", tags=["assessments"], dependencies=[Depends(require
     responses={
         200: openapi.answer_example("Assessed before: the stored answer.", openapi.EXAMPLE_ANSWER),
         201: openapi.answer_example("Assessed now.", openapi.EXAMPLE_ANSWER),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500),
+        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
     },
-    openapi_extra=openapi.deal_body(),
+    openapi_extra=openapi.deal_body() | {"parameters": HEADERS},
 )
-def create_assessment(body: Body, intake: IntakeDep) -> JSONResponse:
+async def create_assessment(request: Request, asked: LiveIntake, body: Body, entrance: EntranceDep) -> JSONResponse:
     """Gives the assessment of one closed-lost deal.
 
     The same deal, content and model give the same stored answer: 201 the first time, 200 from then on.
     """
-    taken = intake.take_deal(parse_deal(parse_body(body)))
-    location = {"Location": f"/v1/assessments/{taken.id}"}
-    return JSONResponse(taken.answer, status_code=201 if taken.is_new else 200, headers=location)
+    return await entrance.answer(request, asked, partial(_answer_one, body))
 
 
 @v1.post(
@@ -123,14 +143,18 @@ def create_assessment(body: Body, intake: IntakeDep) -> JSONResponse:
         200: openapi.answer_example(
             "One answer an item, in the same order.", {"items": [openapi.EXAMPLE_ANSWER, openapi.EXAMPLE_ITEM_ERROR]}
         ),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500),
+        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
     },
-    openapi_extra=openapi.batch_body(),
+    openapi_extra=openapi.batch_body() | {"parameters": HEADERS},
 )
-def create_assessments(request: Request, body: Body, intake: IntakeDep) -> JSONResponse:
-    """Gives the assessments of up to 500 deals; a bad one is answered in its place and fails no other."""
-    items = _batch_items(parse_body(body), limit=request.app.state.settings.max_batch_items)
-    return JSONResponse({"items": [_item_answer(item, intake) for item in items]})
+async def create_assessments(request: Request, asked: BulkIntake, body: Body, entrance: EntranceDep) -> JSONResponse:
+    """Gives the assessments of up to 500 deals; a bad one is answered in its place and fails no other.
+
+    Where the time of the request is over before all are read, the rest is answered in its place too, with the code `overloaded`.
+    Sent again, the request finds what it has got so far.
+    """
+    limit = request.app.state.settings.max_batch_items
+    return await entrance.answer(request, asked, partial(_answer_many, body, limit))
 
 
 @v1.get(
@@ -200,11 +224,47 @@ def _batch_items(body: object, *, limit: int) -> list[Any]:
     raise ProblemError(422, message, errors=[FieldFault(field="items", message=message)])
 
 
-def _item_answer(item: object, intake: Intake) -> dict[str, Any]:
-    """Gives the answer of one item, or the error that stands in its place."""
+def _answer_one(body: bytes, intake: Intake) -> JSONResponse:
+    taken = intake.take_deal(parse_deal(parse_body(body)))
+    location = {"Location": f"/v1/assessments/{taken.id}"}
+    return JSONResponse(taken.answer, status_code=201 if taken.is_new else 200, headers=location)
+
+
+def _answer_many(body: bytes, limit: int, intake: Intake) -> JSONResponse:
+    """Gives the answers of a batch; as many deals stand in the line at a time as are classified together.
+
+    Raises:
+        OverloadError: Not even the first deal would be classified in time.
+        CallerLeftError: Nobody waits any more.
+    """
+    items = _batch_items(parse_body(body), limit=limit)
+    answers: list[dict[str, Any]] = []
+    for start in range(0, len(items), intake.line.limits.deals):
+        block = [(item, _try_parse(item)) for item in items[start : start + intake.line.limits.deals]]
+        ahead = intake.reading_ahead(deal for _, deal in block if isinstance(deal, Deal))
+        for item, deal in block:
+            answers.append(_item_answer(item, deal, ahead, is_first=not answers))
+    return JSONResponse({"items": answers})
+
+
+def _try_parse(item: object) -> Deal | LossNlpError:
     try:
-        return intake.take_deal(parse_deal(item)).answer
+        return parse_deal(item)
     except LossNlpError as error:
+        return error
+
+
+def _item_answer(item: object, deal: Deal | LossNlpError, intake: Intake, *, is_first: bool) -> dict[str, Any]:
+    """Gives the answer of one item, or the error that stands in its place."""
+    if isinstance(deal, LossNlpError):
+        return _failed_item(item, deal)
+    try:
+        return intake.take_deal(deal).answer
+    except CallerLeftError:
+        raise
+    except LossNlpError as error:
+        if is_first and isinstance(error, OverloadError):
+            raise
         return _failed_item(item, error)
     except Exception as error:  # noqa: BLE001 (one item must not take its neighbours down)
         _log.error("item_failed", **describe_error(error))

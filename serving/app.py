@@ -14,6 +14,7 @@ from serving.auth import known_digests
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
 from serving.intake import Assessor, Intake, open_intake
+from serving.load.entrance import Entrance
 from serving.metrics import Metrics
 from serving.middleware import RequestScope
 from serving.model.following import Follower, open_model
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, assessor: Assessor | Follower | None = Non
         telemetry={"tracing": False, "logs": False, "metrics": False},
     )
     app.state.settings, app.state.database, app.state.doors = settings, database, doors
+    app.state.entrance = Entrance(settings)
     app.add_middleware(RequestScope, metrics=metrics)
     add_problem_handlers(app)
     app.include_router(api.v1)
@@ -85,7 +87,9 @@ def _taking_in(
         shadow = open_shadow(settings, database, metrics)
         if shadow is not None:
             running.enter_context(shadow.reading())
-        yield open_intake(settings, assessor, database, metrics, companion=shadow)
+        intake = open_intake(settings, assessor, database, metrics, companion=shadow)
+        running.callback(intake.line.close)
+        yield intake
 
 
 def require_start(settings: Settings, database: Database) -> None:

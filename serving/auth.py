@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from serving import store
 from serving.problems import ProblemError
@@ -74,3 +75,10 @@ def read_or_make_key(var_dir: Path) -> str:
     key = new_key()
     write_secret(path, key)
     return key
+
+
+def with_first_key(settings: Settings) -> Settings:
+    """Gives the settings with a first key: in development one is made where none is set."""
+    if settings.api_key or settings.env == "production":
+        return settings
+    return settings.model_copy(update={"api_key": SecretStr(read_or_make_key(settings.var_dir))})

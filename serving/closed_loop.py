@@ -12,6 +12,7 @@ from serving.crm.connect import connect_crm, read_field_map
 from serving.crm.protocol import Crm
 from serving.drift.weekly import run_looks
 from serving.intake import Intake, open_intake
+from serving.load.caller import Caller
 from serving.metrics import Metrics
 from serving.model.following import Follower, open_model
 from serving.model.history import ServiceRecord
@@ -96,7 +97,7 @@ def _around(settings: Settings, crm: Crm, intake: Intake) -> ClosedLoop:
     reminders = open_reminders(settings, database, crm=crm, taxonomy=taxonomy)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, intake.for_crm(crm.name)),
+        Receiver(database, crm, intake.for_crm(crm.name).asked_by(Caller(is_bulk=True))),
         Worker(database, crm, fields=read_field_map(settings, taxonomy)),
         (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.table import Table
 
 from serving import store
 from serving.app import create_app, require_start
-from serving.auth import new_key, read_or_make_key
+from serving.auth import new_key, with_first_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_record import show_record
@@ -23,6 +22,7 @@ from serving.closed_loop import open_closed_loop, run_following
 from serving.crm import demo
 from serving.demo import run_demo
 from serving.drift.command import show_drift
+from serving.load.processes import count_processes, serve_together
 from serving.logs import configure_logs
 from serving.model.cli_model import model
 from serving.model.cli_reassess import run_reassessment
@@ -31,7 +31,7 @@ from serving.people.cli_people import people
 from serving.schema import migrate, open_database
 from serving.secret_values import digest_secret
 from serving.server import open_port, serve
-from serving.settings import Settings, load_settings
+from serving.settings import load_settings
 from serving.taxonomy_change.cli_taxonomy import taxonomy
 from serving.terminal import open_console
 from serving.worker import stop_on_signal
@@ -57,14 +57,29 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=256,
+        help="Processes that answer on the port, 0 for one a processor that the service may use; else LOSSNLP_PROCESSES.",
+    ),
+]
+
+
 @app.command("run")
-def run_service(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def run_service(host: Host = "127.0.0.1", port: Port = 8000, processes: Processes = None) -> None:
     """Starts the service."""
-    settings = _with_key(load_settings())
+    settings = with_first_key(load_settings())
+    if processes is not None:
+        settings = settings.model_copy(update={"processes": processes})
     configure_logs(settings)
     require_start(settings, open_database(settings.database_url))
     listener = open_port(host, port)
-    serve(create_app(settings, assessor=open_model(settings)), listener)
+    if (count := count_processes(settings)) > 1:
+        serve_together(listener, count)
+    else:
+        serve(create_app(settings, assessor=open_model(settings)), listener)
 
 
 @app.command("worker")
@@ -104,7 +119,7 @@ def walk_demo(
     """Classifies the demo CRM's lost deals through the endpoint, writes the accepted values back and shows them."""
     settings = load_settings().model_copy(update={"crm": "demo", "env": "development", "own_names": (demo.SELLER,)})
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    run_demo(_with_key(settings), url=url, address=(host, port), keep_serving=keep_serving)
+    run_demo(with_first_key(settings), url=url, address=(host, port), keep_serving=keep_serving)
 
 
 @keys.command("create")
@@ -136,10 +151,3 @@ def list_keys() -> None:
             revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
             table.add_row(str(row.id), row.name, f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
     open_console().print(table)
-
-
-def _with_key(settings: Settings) -> Settings:
-    """Gives the settings with a first key: in development one is made where none is set."""
-    if settings.api_key or settings.env == "production":
-        return settings
-    return settings.model_copy(update={"api_key": SecretStr(read_or_make_key(settings.var_dir))})

@@ -8,9 +8,10 @@ Source: Salesforce Help, "HTTP Callout Considerations and Limits" and, of Extern
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -18,10 +19,10 @@ from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
 from serving import openapi
-from serving.api import Body, IntakeDep
+from serving.api import Body, EntranceDep, LiveIntake
 from serving.auth import require_key
 from serving.body import parse_body
-from serving.intake import parse_deal
+from serving.intake import Intake, parse_deal
 from serving.writeback import EVIDENCE_CHARS, find_winner
 
 _GAP = "gap_"
@@ -186,15 +187,21 @@ v1 = APIRouter(prefix="/v1", tags=["flat"], dependencies=[Depends(require_key)])
     operation_id="assessDeal",
     responses={
         200: openapi.answer_example("The answer, made now or stored before.", EXAMPLE_ANSWER),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500),
+        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
 )
-def create_flat_assessment(body: Body, intake: IntakeDep) -> FlatAssessment:
+async def create_flat_assessment(
+    request: Request, asked: LiveIntake, body: Body, entrance: EntranceDep
+) -> FlatAssessment:
     """Gives the assessment of one closed-lost deal as one flat object of strings and numbers.
 
     The same deal, content and model give the same stored answer, and always status 200: External Services makes one
     output variable of each status.
     """
+    return await entrance.answer(request, asked, partial(_answer_flat, body))
+
+
+def _answer_flat(body: bytes, intake: Intake) -> FlatAssessment:
     taken = intake.take_deal(parse_flat_deal(parse_body(body)))
     return flatten(Assessment.model_validate(taken.answer), assessment_id=taken.id)

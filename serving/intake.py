@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from threading import BoundedSemaphore
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lossnlp.assessment import Assessment
@@ -20,6 +19,11 @@ from lossnlp.errors import InvalidDealError
 from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
 from serving.drift.figures import DealFigures, keep_figures, read_figures
+from serving.errors import CallerLeftError, OverloadError
+from serving.load.caller import Caller
+from serving.load.line import Line
+from serving.load.rounds import RoundLimits
+from serving.load.rows import Ticket
 from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.model.in_service import held
@@ -36,7 +40,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Assessor(Protocol):
-    """What the service needs of a classifier; safe to call from many threads."""
+    """What the service needs of a classifier; safe to call from many threads.
+
+    One that reads many deals faster together has `assess_many` too: see `serving.load.rounds.read_round`.
+    """
 
     @property
     def model_version(self) -> str:
@@ -91,7 +98,9 @@ class Intake:
         sampling: How many deals a person sees that need not be seen.
         seal: Encrypts the documents that are kept; None keeps none.
         companion: Reads new deals along, a challenger for one; None where nothing does.
-        classifying: Bounds how many deals are classified at once, one a processor: more would only take turns.
+        line: Where deals wait to be classified, and are classified together.
+        caller: Who waits for the answers.
+        ahead: Deals that stand in the line already, by the digest of their content.
     """
 
     assessor: Assessor
@@ -101,9 +110,9 @@ class Intake:
     sampling: Sampling = field(default_factory=Sampling)
     seal: Seal | None = None
     companion: Companion | None = None
-    classifying: BoundedSemaphore = field(
-        default_factory=lambda: BoundedSemaphore(os.cpu_count() or 1), repr=False, compare=False
-    )
+    line: Line = field(default_factory=Line, repr=False, compare=False)
+    caller: Caller = field(default_factory=Caller, repr=False, compare=False)
+    ahead: Mapping[str, Ticket] = field(default_factory=dict, repr=False, compare=False)
 
     def take_deal(self, deal: Deal, *, batch_id: str | None = None) -> Taken:
         """Gives the stored answer for the deal, classifying it if it has not been seen before.
@@ -118,6 +127,8 @@ class Intake:
 
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
+            OverloadError: It would not be classified before the caller's time is over.
+            CallerLeftError: Nobody waits for the answer any more.
         """
         return self.holding_still()._take(deal, batch_id)
 
@@ -125,9 +136,28 @@ class Intake:
         """Gives the same intake with the model of this moment, which stays whatever is put in service meanwhile."""
         return replace(self, assessor=held(self.assessor))
 
+    def asked_by(self, caller: Caller) -> Intake:
+        """Gives the same intake for another caller."""
+        return replace(self, caller=caller)
+
+    def reading_ahead(self, deals: Iterable[Deal]) -> Intake:
+        """Gives the same intake with these deals in the line already, so that they are classified together while each is taken in turn.
+
+        Those that have an answer do not join; nor do those that come after the caller's time would be over, and taking them says so.
+        """
+        still, ahead = self.holding_still(), dict[str, Ticket]()
+        try:
+            for deal in deals:
+                digest = content_digest(deal)
+                if digest not in ahead and still._find_seen(deal, digest) is None:
+                    ahead[digest] = self.line.join(still.assessor, deal, self.caller)
+        except (OverloadError, CallerLeftError, SQLAlchemyError):
+            pass  # the deal whose turn it is tells of it
+        return replace(still, ahead=ahead)
+
     def _take(self, deal: Deal, batch_id: str | None) -> Taken:
         digest = content_digest(deal)
-        taken = self._find_seen(deal, digest) or self._keep(deal, digest, self.read(deal), batch_id=batch_id)
+        taken = self._find_seen(deal, digest) or self._keep(deal, digest, self._read(deal, digest), batch_id=batch_id)
         if taken.is_past:
             self._return_to(taken, batch_id)
         elif not taken.is_new and self.crm is not None and _may_queue(taken.write_back, batch_id):
@@ -156,10 +186,18 @@ class Intake:
 
         Raises:
             InvalidDealError: Nothing readable stands in its documents.
+            OverloadError: It would not be classified before the caller's time is over.
+            CallerLeftError: Nobody waits for the answer any more.
         """
+        return self._read(deal, content_digest(deal))
+
+    def _read(self, deal: Deal, digest: str) -> Assessment:
         try:
-            with self.classifying, self._busy(), self.metrics.time_assessing():
-                return self.assessor.assess(deal)
+            with self._busy():
+                ticket = self.ahead.get(digest) or self.line.join(held(self.assessor), deal, self.caller)
+                return self.line.get_answer(ticket)
+        except (OverloadError, CallerLeftError):
+            raise
         except Exception as error:
             _log.warning("deal_failed", deal_id=deal.id, **describe_error(error))
             raise
@@ -259,9 +297,26 @@ def open_intake(
     Raises:
         ConfigurationError: A key for the texts cannot be used.
     """
-    sampling = Sampling(settings.audit_rate, settings.agreement_rate)
-    seal = open_seal(settings)
-    return Intake(assessor, database, metrics, crm=settings.crm, sampling=sampling, seal=seal, companion=companion)
+    return Intake(
+        assessor,
+        database,
+        metrics,
+        crm=settings.crm,
+        sampling=Sampling(settings.audit_rate, settings.agreement_rate),
+        seal=open_seal(settings),
+        companion=companion,
+        line=Line(round_limits(settings), counts=metrics.load),
+    )
+
+
+def round_limits(settings: Settings) -> RoundLimits:
+    """Gives how deals are classified together, as the installation has set it."""
+    return RoundLimits(
+        deals=settings.round_deals,
+        chars=settings.round_chars,
+        window_s=settings.round_window_ms / 1000,
+        at_once=settings.rounds_at_once,
+    )
 
 
 def parse_deal(request: object) -> Deal:

@@ -1,14 +1,24 @@
-"""Counters for Prometheus; one registry an app, so that two apps in one process do not mix."""
+"""Counters for Prometheus; one registry an app, so that two apps in one process do not mix.
+
+Where several processes answer on one port, each counts in files that `PROMETHEUS_MULTIPROC_DIR` names, and any of them shows all.
+
+Source: prometheus_client, "Multiprocess Mode (E.g. Gunicorn)".
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from math import nan
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.load.counts import LoadCounts
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _STATES = ("due", "sending", "sent", "failed", "undone")
 _INBOX_STATES = ("due", "taking", "taken", "silent", "gone", "unreadable", "failed")
@@ -26,24 +36,27 @@ class Metrics:
             "lossnlp_http_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self._registry
         )
         self._deals = Counter("lossnlp_deals", "Deals by outcome: new or repeat.", ["outcome"], registry=self._registry)
-        self._assess_seconds = Histogram(
-            "lossnlp_assess_seconds", "Time to classify one deal.", buckets=_SECONDS, registry=self._registry
-        )
         self._door_calls = Counter(
             "lossnlp_door_calls",
             "Calls at a door by outcome: queued, known, ignored, refused or unreadable.",
             ["door", "outcome"],
             registry=self._registry,
         )
-        self._write_backs = Gauge("lossnlp_write_backs", "Write-backs by state.", ["state"], registry=self._registry)
-        self._inbox = Gauge("lossnlp_inbox_events", "Events of the inbox by state.", ["state"], registry=self._registry)
-        self._oldest_due_seconds = Gauge(
+        self._write_backs = self._gauge("lossnlp_write_backs", "Write-backs by state.", "state")
+        self._inbox = self._gauge("lossnlp_inbox_events", "Events of the inbox by state.", "state")
+        self._oldest_due_seconds = self._gauge(
             "lossnlp_inbox_oldest_due_seconds",
             "How long the longest-waiting event of the inbox has been due; 0 when none is.",
-            registry=self._registry,
         )
 
-        self._model = Gauge("lossnlp_model", "1 for the model in service.", ["version"], registry=self._registry)
+        self._model = Gauge(
+            "lossnlp_model",
+            "How many processes have this model in service.",
+            ["version"],
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._shown_model = ""
         self._model_swaps = Counter(
             "lossnlp_model_swaps",
             "Looks for another model by outcome: swapped, refused or source_away.",
@@ -57,31 +70,32 @@ class Metrics:
             registry=self._registry,
         )
         self._add_drift_gauges()
+        self.load = LoadCounts(self._registry)
+
+    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
+        """Gives a gauge of what all processes share: the one that looked last knows best."""
+        return Gauge(name, words, labels, registry=self._registry, multiprocess_mode="mostrecent")
 
     def _add_drift_gauges(self) -> None:
-        self._drift_p = Gauge(
+        self._drift_p = self._gauge(
             "lossnlp_drift_p",
             "How likely a difference as large is where nothing has changed, by feature, at the newest weekly look; NaN where too few "
             "deals have a value.",
-            ["feature"],
-            registry=self._registry,
+            "feature",
         )
-        self._drift_alarm = Gauge(
-            "lossnlp_drift_alarm",
-            "Whether the newest weekly look found a clear change, by feature.",
-            ["feature"],
-            registry=self._registry,
+        self._drift_alarm = self._gauge(
+            "lossnlp_drift_alarm", "Whether the newest weekly look found a clear change, by feature.", "feature"
         )
-        self._drift_looked_at = Gauge(
-            "lossnlp_drift_looked_at_seconds",
-            "When the newest weekly look was taken, as Unix time; 0 where none was.",
-            registry=self._registry,
+        self._drift_looked_at = self._gauge(
+            "lossnlp_drift_looked_at_seconds", "When the newest weekly look was taken, as Unix time; 0 where none was."
         )
 
     def show_model(self, version: str) -> None:
-        """Shows which model is in service; the one before is shown no more."""
-        self._model.clear()
+        """Shows which model is in service; the one before stands at 0."""
+        if self._shown_model:
+            self._model.labels(self._shown_model).set(0)
         self._model.labels(version).set(1)
+        self._shown_model = version
 
     def count_swap(self, outcome: str) -> None:
         """Counts a swap of the model, a refused bundle, or a source that did not answer."""
@@ -103,10 +117,6 @@ class Metrics:
     def count_door_call(self, door: str, outcome: str) -> None:
         """Counts one call at a door that stands open."""
         self._door_calls.labels(door, outcome).inc()
-
-    def time_assessing(self) -> AbstractContextManager[object]:
-        """Gives a context whose duration is noted as the time to classify one deal."""
-        return self._assess_seconds.time()
 
     def note_drift(self, looked_at: datetime | None, found: Mapping[str, tuple[float | None, bool]]) -> None:
         """Notes what the newest look at drift found, for the next rendering.
@@ -133,4 +143,28 @@ class Metrics:
         for state in _INBOX_STATES:
             self._inbox.labels(state).set(events.get(state, 0))
         self._oldest_due_seconds.set(max(0.0, oldest_due_s))
-        return generate_latest(self._registry)
+        return generate_latest(_of_all_processes(self._registry))
+
+
+def _of_all_processes(own: CollectorRegistry) -> CollectorRegistry:
+    """Gives what all processes of the service have counted, or this one alone where it is alone."""
+    folder = os.environ.get(SHARED_FOLDER)
+    if not folder:
+        return own
+    for path in Path(folder).glob("gauge_live*.db"):
+        number = int(path.stem.rpartition("_")[2])
+        if not _runs(number):
+            mark_process_dead(number, folder)  # type: ignore[no-untyped-call]
+    together = CollectorRegistry()
+    MultiProcessCollector(together, folder)  # type: ignore[no-untyped-call]
+    return together
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

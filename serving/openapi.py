@@ -131,7 +131,7 @@ _PROBLEMS = {
     415: "The body is not sent as JSON.",
     422: "The JSON is not a readable deal; `errors` names the field.",
     500: "The service failed; its log tells why under `request_id`.",
-    503: "The service is not ready.",
+    503: "The service is not ready, or has more to do than it could answer in time; `Retry-After` says when to try again.",
 }
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from lossnlp.errors import InvalidDealError
-from serving.errors import UnknownIdError
+from serving.errors import OverloadError, UnknownIdError
 
 
 class FieldFault(BaseModel):
@@ -86,6 +86,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(InvalidDealError, _on_invalid_deal)
     app.add_exception_handler(UnknownIdError, _on_unknown_id)
+    app.add_exception_handler(OverloadError, _on_overload)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
     app.add_exception_handler(HTTPException, _on_http_error)
 
@@ -102,6 +103,11 @@ def _on_invalid_deal(_request: Request, error: Exception) -> JSONResponse:
 
 def _on_unknown_id(_request: Request, error: Exception) -> JSONResponse:
     return problem_response(ProblemError(404, cast("UnknownIdError", error).message))
+
+
+def _on_overload(_request: Request, error: Exception) -> JSONResponse:
+    fault = cast("OverloadError", error)
+    return problem_response(ProblemError(503, fault.message, headers={"Retry-After": str(fault.retry_after_s)}))
 
 
 def _on_invalid_parameter(_request: Request, error: Exception) -> JSONResponse:

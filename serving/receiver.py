@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
 from serving import inbox, outbox
 from serving.crm.protocol import Crm
@@ -76,23 +77,28 @@ class Receiver:
             _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
             self._settle(claims, "failed" if has_answered else "away", error=short_cause(error))
             return
-        for claim in claims:
-            end, cause = self._take(claim, found.get(claim.deal_id))
+        size = self.intake.line.limits.deals
+        for start in range(0, len(claims), size):
+            self._take_some(claims[start : start + size], found)
+
+    def _take_some(self, claims: list[InboxClaim], found: Mapping[str, dict[str, Any]]) -> None:
+        """Takes claimed deals in one after the other, while all of them are classified together."""
+        deals = [self._read(found.get(claim.deal_id)) for claim in claims]
+        ahead = self.intake.reading_ahead(deal for deal in deals if isinstance(deal, Deal))
+        for claim, deal in zip(claims, deals, strict=True):
+            end, cause = _take(claim, deal, ahead) if isinstance(deal, Deal) else deal
             self._settle([claim], end, error=cause)
 
-    def _take(self, claim: InboxClaim, request: dict[str, Any] | None) -> tuple[End, str | None]:
-        """Gives what became of one event, and the cause where that is no answer."""
+    def _read(self, request: dict[str, Any] | None) -> Deal | tuple[End, str | None]:
+        """Gives the deal of a request; where there is none, what becomes of its event and why."""
         if request is None:
             return "gone", None
         if not request["documents"]:
             return "silent", None
         try:
-            self.intake.take_deal(parse_deal(self.without_our_words(request)), batch_id=claim.batch_id)
-        except InvalidDealError as error:
-            return "unreadable", error.message
+            return parse_deal(self.without_our_words(request))
         except Exception as error:  # noqa: BLE001 (one deal must not take its neighbours down)
-            return "failed", short_cause(error)
-        return "taken", None
+            return _end_of(error)
 
     def without_our_words(self, request: dict[str, Any]) -> dict[str, Any]:
         """Gives the request without a stated reason that is our own: a company may keep ours in the field of the seller's."""
@@ -112,3 +118,16 @@ class Receiver:
                 inbox.settle_event(session, claim, end, at=self.clock(), error=error)
                 _log.info("event_settled", deal_id=claim.deal_id, end=end)
             session.commit()
+
+
+def _take(claim: InboxClaim, deal: Deal, intake: Intake) -> tuple[End, str | None]:
+    """Gives what became of one event, and the cause where that is no answer."""
+    try:
+        intake.take_deal(deal, batch_id=claim.batch_id)
+    except Exception as error:  # noqa: BLE001 (one deal must not take its neighbours down)
+        return _end_of(error)
+    return "taken", None
+
+
+def _end_of(error: Exception) -> tuple[End, str | None]:
+    return ("unreadable" if isinstance(error, InvalidDealError) else "failed"), short_cause(error)

@@ -18,6 +18,7 @@ _GRACE_S = 20
 # Longer than callers and proxies keep idle connections: who closes first meets no call on its way, which would be reset.
 _KEPT_S = 75
 _START_S = 60.0
+_HEALTH_S = 60  # a process that loads a model on a busy machine may not answer its supervisor for seconds
 _SWITCH_S = 0.0005
 
 
@@ -47,8 +48,13 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
     From then on the process's threads take turns every half millisecond, not every five: a door passes from thread to thread several
     times for one answer, and would wait for those that classify each time.
     """
-    sys.setswitchinterval(_SWITCH_S)
+    take_turns_sooner()
     _server(app).run(sockets=[listener])
+
+
+def take_turns_sooner() -> None:
+    """Makes the process's threads take turns every half millisecond."""
+    sys.setswitchinterval(_SWITCH_S)
 
 
 @contextmanager
@@ -71,16 +77,28 @@ def serving_beside(app: FastAPI, listener: socket.socket) -> Iterator[str]:
 
 
 def _server(app: FastAPI) -> uvicorn.Server:
+    return uvicorn.Server(server_config(app))
+
+
+def server_config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
+    """Gives how the server runs.
+
+    Args:
+        app: The app, or where the function stands that makes it, `module:function`, for several processes.
+        workers: Processes.
+    """
     # The app logs its own requests, by route and without the caller's text; uvicorn would log full paths.
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
+        factory=isinstance(app, str),
+        workers=workers,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEPT_S,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_worker_healthcheck=_HEALTH_S,
     )
-    return uvicorn.Server(config)
 
 
 def _await_start(server: uvicorn.Server, thread: Thread) -> None:

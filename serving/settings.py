@@ -61,6 +61,17 @@ class Settings(BaseSettings):
             shows none.
         max_body_bytes: Largest accepted request body, in bytes.
         max_batch_items: Most deals in one batch request.
+        max_waiting: Most requests for one deal that are let in and not answered yet, in each process; half as many for batches. What
+            comes then is answered 503 at once.
+        request_timeout_s: How long a request for one deal waits to be read where it does not say so itself (`Request-Timeout`), in
+            seconds.
+        batch_timeout_s: The same for a batch request, in seconds.
+        round_deals: Most deals that are read in one call of the model.
+        round_chars: Most characters that are read in one call; a longer deal is read alone.
+        round_window_ms: How long a deal waits for others to be read with, where none wait, in milliseconds; 0 does not wait.
+        rounds_at_once: Calls of the model that run side by side in a process.
+        processes: Processes that answer on the port, 0 for one a processor that the service may use.
+        threads: Processor threads of the model in each process, 0 for a share of the processors that the service may use.
         log_level: Least severe level that is logged.
     """
 
@@ -86,6 +97,15 @@ class Settings(BaseSettings):
     label_errors: Path | None = None
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
+    max_waiting: int = Field(default=64, ge=1, le=10_000)
+    request_timeout_s: float = Field(default=30.0, gt=0, le=3600)
+    batch_timeout_s: float = Field(default=300.0, gt=0, le=3600)
+    round_deals: int = Field(default=16, ge=1, le=512)
+    round_chars: int = Field(default=65_536, ge=1)
+    round_window_ms: float = Field(default=2.0, ge=0, le=1000)
+    rounds_at_once: int = Field(default=2, ge=1, le=64)
+    processes: int = Field(default=1, ge=0, le=256)
+    threads: int = Field(default=0, ge=0, le=1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("database_url")

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from threading import RLock
 from typing import Any
 from uuid import uuid4
 
@@ -60,6 +61,8 @@ class Database:
         self.engine = open_engine(url)
         self._reading = sessionmaker(self.engine)
         self._writing = sessionmaker(self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False)
+        # SQLite has one writer at a time, and those that wait look again after ever longer sleeps: the unlucky among many would time out.
+        self._turn: AbstractContextManager[object] = RLock() if self.engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -70,7 +73,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Gives a unit of work; the caller commits in plain sight, or nothing has happened."""
-        with self._writing() as session:
+        with self._turn, self._writing() as session:
             yield session
 
     def close(self) -> None:

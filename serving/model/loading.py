@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from lossnlp.classifier import LossClassifier
+from lossnlp.cores import usable_cores
 from lossnlp.pointer import CHALLENGER, CHAMPION
 from serving.crm.connect import read_field_map
 from serving.intake import Assessor
@@ -37,14 +39,14 @@ def challenger_source(settings: Settings) -> BundleSource | None:
     return _open_source(settings, named, alias=CHALLENGER) if named else None
 
 
-def bundle_loader(settings: Settings, *, threads: int = 0) -> LoadBundle:
+def bundle_loader(settings: Settings, *, threads: int | None = None) -> LoadBundle:
     """Gives what loads a bundle with the names and the fiscal year that the settings tell.
 
     A bundle whose labels do not go with the company's own files, of CRM words and of win-back windows, raises ConfigurationError.
 
     Args:
         settings: What the installation has set.
-        threads: Processor threads of the model, 0 for the runtime's choice.
+        threads: Processor threads of the model; None takes what the settings say.
     """
 
     def load(folder: Path) -> Assessor:
@@ -53,13 +55,21 @@ def bundle_loader(settings: Settings, *, threads: int = 0) -> LoadBundle:
             rivals=settings.rivals,
             own_names=settings.own_names,
             fiscal_year_starts=settings.fiscal_year_starts,
-            threads=threads,
+            threads=model_threads(settings) if threads is None else threads,
         )
         read_field_map(settings, classifier.taxonomy)
         open_winbacks(classifier.taxonomy, fiscal_year_starts=settings.fiscal_year_starts)
         return classifier
 
     return load
+
+
+def model_threads(settings: Settings) -> int:
+    """Gives the processor threads of a process's model, 0 for the runtime's choice where it may have the whole machine."""
+    cores = usable_cores()
+    if settings.threads or (settings.processes == 1 and cores == os.cpu_count()):
+        return settings.threads
+    return max(1, cores // (settings.processes or cores))
 
 
 def load_assessor(settings: Settings) -> Assessor:

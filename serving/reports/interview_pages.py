@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lossnlp.errors import InvalidDealError
 from serving.errors import UnknownIdError
 from serving.intake import Intake
+from serving.load.entrance import read_caller
 from serving.people.access import FromForm, SignedIn, Viewer, sees_loss
 from serving.problems import ProblemError
 from serving.rendering import render_page
@@ -96,7 +97,7 @@ def enter_interview(request: Request, deal_id: str, form: Answered, viewer: From
             403, "Interviews are entered by operations, managers and leaders; hand the answers to one of them."
         )
     loss = _get_seen(request, viewer, deal_id)
-    intake: Intake = request.state.intake
+    intake: Intake = request.state.intake.asked_by(read_caller(request))
     try:
         answers = parse_answers(form, get_question_set(), today=now().date())
         texts = find_texts(loss.assessment_id) if answers.has_words else Texts("none")

@@ -83,9 +83,7 @@ class Interviews:
         found = {}
         for name, documents in accounts.items():
             if documents:
-                with self.intake.classifying:
-                    reading = self.intake.assessor.assess(Deal(documents=_merged(documents, ()), **fields))
-                found[name] = _codes(reading)
+                found[name] = _codes(self.intake.read(Deal(documents=_merged(documents, ()), **fields)))
         return found
 
     def _keep(self, row: InterviewRow) -> InterviewRow:

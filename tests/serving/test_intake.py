@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier, BoundedSemaphore
+from threading import Barrier, Lock
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
 from serving.intake import Intake, content_digest, parse_deal
+from serving.load.line import Line
+from serving.load.rounds import RoundLimits
 from serving.metrics import Metrics
 from serving.store import Database
 from serving.tables import AssessmentRow, DealRow, LossRow, WriteBackRow
@@ -64,7 +66,7 @@ def test_other_model_gives_new_answer(intake: Intake, database: Database, make_a
 
 def test_concurrent_twins_share_one_row(database: Database, make_assessor: Callable[..., Any]) -> None:
     assessor = make_assessor(Barrier(2, timeout=30).wait)
-    intake = Intake(assessor, database, Metrics(), crm="demo", classifying=BoundedSemaphore(2))
+    intake = Intake(assessor, database, Metrics(), crm="demo", line=Line(RoundLimits(at_once=2)))
     with ThreadPoolExecutor(2) as pool:
         twins = list(pool.map(intake.take_deal, [parse_deal(NOTE), parse_deal(NOTE)]))
     assert twins[0].id == twins[1].id
@@ -74,7 +76,7 @@ def test_concurrent_twins_share_one_row(database: Database, make_assessor: Calla
 
 def test_concurrent_versions_both_stand(database: Database, make_assessor: Callable[..., Any]) -> None:
     assessor = make_assessor(Barrier(2, timeout=30).wait)
-    intake = Intake(assessor, database, Metrics(), classifying=BoundedSemaphore(2))
+    intake = Intake(assessor, database, Metrics(), line=Line(RoundLimits(at_once=2)))
     other = {**NOTE, "text": "the budget was cut in spring"}
     with ThreadPoolExecutor(2) as pool:
         taken = list(pool.map(intake.take_deal, [parse_deal(NOTE), parse_deal(other)]))
@@ -90,21 +92,27 @@ def test_no_connection_held_while_classifying(database: Database, make_assessor:
 
 
 def test_no_more_are_classified_at_once(database: Database, make_assessor: Callable[..., Any]) -> None:
-    places, found_room = BoundedSemaphore(1), list[bool]()
-    assessor = make_assessor(lambda: found_room.append(places.acquire(blocking=False)))
-    Intake(assessor, database, Metrics(), classifying=places).take_deal(parse_deal(NOTE))
-    assert found_room == [False]
+    reading, found_free = Lock(), list[bool]()
+
+    def read_alone() -> None:
+        found_free.append(reading.acquire(blocking=False))
+        reading.release()
+
+    intake = Intake(make_assessor(read_alone), database, Metrics(), line=Line(RoundLimits(at_once=1)))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda number: intake.take_deal(parse_deal({**NOTE, "id": f"D-{number}"})), range(3)))
+    assert found_free == [True] * 3
 
 
 def test_failed_deal_gives_its_place_back(database: Database, assessor: Any) -> None:
-    intake = Intake(assessor, database, Metrics(), classifying=BoundedSemaphore(1))
+    intake = Intake(assessor, database, Metrics(), line=Line(RoundLimits(at_once=1)))
     with pytest.raises(RuntimeError):
         intake.take_deal(parse_deal({"id": "D-2", "text": "explode"}))
     assert intake.take_deal(parse_deal(NOTE)).is_new
 
 
-def test_intake_for_a_crm_shares_the_bound(intake: Intake) -> None:
-    assert intake.for_crm(None).classifying is intake.classifying
+def test_intake_for_a_crm_shares_the_line(intake: Intake) -> None:
+    assert intake.for_crm(None).line is intake.line
 
 
 def test_nothing_stored_when_classifying_fails(intake: Intake, database: Database) -> None:

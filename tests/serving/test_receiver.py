@@ -12,9 +12,13 @@ from serving.crm.demo import DemoCrm
 from serving.crm.http import CrmCallError
 from serving.crm.protocol import CrmError, LostEvent
 from serving.intake import Intake, parse_deal
+from serving.load.line import Line
+from serving.load.rounds import RoundLimits
+from serving.metrics import Metrics
 from serving.receiver import LEASE_S, Receiver
 from serving.store import Database
 from serving.tables import BatchRow
+from tests.serving.load.conftest import RoundAssessor
 
 
 def lost(deal_id: str, text: str | None = "lost on price, not on budget") -> dict[str, Any]:
@@ -95,6 +99,15 @@ def test_deals_without_text_or_that_are_gone_are_told_apart(receiver: Receiver) 
     tell(receiver, ("1", "silent"), ("2", "nowhere"), ("3", "a"))
     receiver.take_due()
     assert states(receiver) == {"1": "silent", "2": "gone", "3": "taken"}
+
+
+def test_claimed_deals_are_read_together(database: Database, shop: DemoCrm, clock: Any) -> None:
+    assessor, line = RoundAssessor(), Line(RoundLimits(deals=2, window_s=30, at_once=1))
+    receiver = Receiver(database, shop, Intake(assessor, database, Metrics(), crm="demo", line=line), clock)
+    tell(receiver, ("1", "a"), ("2", "b"))
+    receiver.take_due()
+    assert assessor.rounds == [["a", "b"]]
+    assert states(receiver) == {"1": "taken", "2": "taken"}
 
 
 def test_a_deal_that_fails_leaves_its_neighbours_alone(receiver: Receiver, shop: DemoCrm) -> None:

@@ -33,6 +33,15 @@ FROM_ENVIRONMENT = {
     "label_errors": ("errors.jsonl", Path("errors.jsonl")),
     "max_body_bytes": ("2048", 2048),
     "max_batch_items": ("9", 9),
+    "max_waiting": ("7", 7),
+    "request_timeout_s": ("2.5", 2.5),
+    "batch_timeout_s": ("60", 60.0),
+    "round_deals": ("8", 8),
+    "round_chars": ("9000", 9000),
+    "round_window_ms": ("0", 0.0),
+    "rounds_at_once": ("1", 1),
+    "processes": ("0", 0),
+    "threads": ("3", 3),
     "log_level": ("error", "error"),
 }
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect
 
 from serving import store
 from serving.errors import ConfigurationError, SchemaError, UnknownIdError
@@ -92,3 +95,21 @@ def test_moments_come_back_in_utc(database: Database) -> None:
         [row] = store.find_keys(session)
         assert row.created_at == made_at
         assert row.created_at.utcoffset() is not None
+
+
+def test_writers_of_a_file_take_turns(tmp_path: Path, migrated_file: Path) -> None:
+    shutil.copy(migrated_file, tmp_path / "shared.sqlite3")
+    database, together = Database(f"sqlite:///{tmp_path}/shared.sqlite3"), Barrier(8, timeout=30)
+    event.listen(database.engine, "connect", lambda opened, _: opened.execute("PRAGMA busy_timeout = 0"))
+
+    def write(number: int) -> None:
+        together.wait()
+        with database.writing() as session:
+            store.add_key(session, name=f"writer {number}", key_sha256=f"{number:064}")
+            session.commit()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with database.reading() as session:
+        assert len(store.find_keys(session)) == 8
+    database.close()
