@@ -27,7 +27,7 @@ run: $(VENV)/.serve  ## start the service with the demo CRM, assess its lost dea
 	@$(BIN)/lossnlp-serve demo $(DEMO)
 
 test: $(VENV)/.dev check  ## lint, types, house rules and tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev  ## format, lint, types, imports
 	$(BIN)/ruff format --check .

@@ -22,7 +22,7 @@ from serving.drift.figures import DealFigures, keep_figures, read_figures
 from serving.errors import CallerLeftError, OverloadError
 from serving.load.caller import Caller
 from serving.load.line import Line
-from serving.load.rounds import RoundLimits
+from serving.load.rounds import round_limits
 from serving.load.rows import Ticket
 from serving.logs import describe_error
 from serving.metrics import Metrics
@@ -306,16 +306,6 @@ def open_intake(
         seal=open_seal(settings),
         companion=companion,
         line=Line(round_limits(settings), counts=metrics.load),
-    )
-
-
-def round_limits(settings: Settings) -> RoundLimits:
-    """Gives how deals are classified together, as the installation has set it."""
-    return RoundLimits(
-        deals=settings.round_deals,
-        chars=settings.round_chars,
-        window_s=settings.round_window_ms / 1000,
-        at_once=settings.rounds_at_once,
     )
 
 

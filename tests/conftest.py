@@ -1,4 +1,4 @@
-"""What the tests share: the shipped classifier and the browser, started once a process."""
+"""What the tests share: the shipped classifier and the browser, started once a process; none of them reaches a model hub."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from lossnlp.classifier import LossClassifier
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is first imported
 
 
 @pytest.fixture(scope="session")

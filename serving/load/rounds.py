@@ -11,6 +11,7 @@ import structlog
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from serving.logs import describe_error
+from serving.settings import Settings
 
 if TYPE_CHECKING:
     from serving.intake import Assessor
@@ -33,6 +34,16 @@ class RoundLimits:
     chars: int = 65_536
     window_s: float = 0.002
     at_once: int = 2
+
+
+def round_limits(settings: Settings) -> RoundLimits:
+    """Gives how deals are classified together, as the installation has set it."""
+    return RoundLimits(
+        deals=settings.round_deals,
+        chars=settings.round_chars,
+        window_s=settings.round_window_ms / 1000,
+        at_once=settings.rounds_at_once,
+    )
 
 
 def reads_many(assessor: Assessor) -> bool:

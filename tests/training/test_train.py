@@ -123,7 +123,6 @@ def test_other_settings_start_anew(tmp_path: Path, maker: ExampleMaker, note: La
 
 
 def test_unknown_encoder_names_the_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EncoderError, match=r"python -m training\.encoders"):
         load_encoder("nobody/no-such-encoder", layers=0)
