@@ -273,7 +273,7 @@ def main() -> None:
     _say_how_long(places)
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     if asked.promote:
-        left = put_before_the_gate(Asked(str(places.bundle), verdicts=asked.verdicts, seed=config.seed))
+        left = put_before_the_gate(Asked(str(places.bundle), asked.golden, asked.verdicts, seed=config.seed))
         _say_how_long(places)
         sys.exit(left)
 
