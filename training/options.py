@@ -108,6 +108,12 @@ def _ask_for_course(ask: argparse._ArgumentGroup) -> None:
         help="a small untrained encoder and few deals: touches every part in two minutes",
     )
     ask.add_argument("--no-record", action="store_true", help="leave MLflow out")
+    ask.add_argument(
+        "--promote", action="store_true", help="then ask the gate, and put the bundle in service where it is better"
+    )
+    ask.add_argument(
+        "--golden", type=Path, help="deals that the gate compares on; default: the champion's held-out deals"
+    )
 
 
 def find_start(asked: argparse.Namespace) -> Path | None:
@@ -163,6 +169,12 @@ def _check_options(asked: argparse.Namespace) -> None:
         value = getattr(asked, name)
         if value is not None and value < least:
             raise OptionError(f"--{name} {value:g}: give {least} or more.", field=name)
+    if asked.promote and (asked.no_record or asked.smoke):
+        raise OptionError(
+            "--promote goes with a recorded run on real weights; leave --no-record and --smoke out.", field="promote"
+        )
+    if asked.golden and not asked.promote:
+        raise OptionError("--golden goes with --promote; the run itself learns nothing from it.", field="golden")
     is_own = asked.data or asked.verdicts
     for name in ("taxonomy", "columns", "replay", "holdout_since"):
         if getattr(asked, name) and not is_own:

@@ -183,10 +183,12 @@ def _asked(arguments: Sequence[str] | None) -> Asked:
     return Asked(asked.challenger, asked.golden, asked.verdicts, because, asked.seed)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the decision and gives the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
-    asked = _asked(arguments)
+def put_before_the_gate(asked: Asked) -> int:
+    """Prints the decision and gives the exit code: 0 promoted, 1 refused, 2 not comparable.
+
+    Args:
+        asked: What to compare, on what.
+    """
     try:
         decision = promote(asked)
     except LossNlpError as error:
@@ -197,6 +199,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_COMPARED
     sys.stdout.write(decision_text(decision))
     return REFUSED if decision.outcome == "refused" else PROMOTED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Asks the gate what the command line says, prints the decision and gives the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    return put_before_the_gate(_asked(arguments))
 
 
 if __name__ == "__main__":

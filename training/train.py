@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -43,6 +44,7 @@ from training.metrics import Judged, evaluate
 from training.network import LossNetwork
 from training.options import budget_of, find_start, make_config, read_arguments, sources_of
 from training.plan import Budget, Plan, find_plan, keep_plan, make_plan, most_replayed, plan_key
+from training.promote import NOT_COMPARED, Asked, put_before_the_gate
 from training.starting import Start, start_from_bundle, start_from_encoder, start_small
 
 log = logging.getLogger("training")
@@ -253,7 +255,7 @@ def _seed(seed: int) -> None:
 
 
 def main() -> None:
-    """Runs a training with the settings of the command line."""
+    """Runs a training with the settings of the command line; with `--promote` it ends with the gate's exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     asked = read_arguments()
     places = Places(bundle=asked.output, work=asked.work)
@@ -267,9 +269,22 @@ def main() -> None:
         ways = Ways(asked.smoke, not asked.no_record, bundle=bundle, budget=budget_of(asked, bundle))
         figures = run(config, material, places, ways)
     except LossNlpError as error:
-        sys.exit(f"training.train: {error.message}")
-    log.info("bundle in %s after %.0f minutes", places.bundle, (time.monotonic() - _BEGUN_S) / 60)
+        _stop(error.message)
+    _say_how_long(places)
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    if asked.promote:
+        left = put_before_the_gate(Asked(str(places.bundle), asked.golden, asked.verdicts, seed=config.seed))
+        _say_how_long(places)
+        sys.exit(left)
+
+
+def _stop(message: str) -> NoReturn:
+    sys.stderr.write(f"training.train: {message}\n")
+    sys.exit(NOT_COMPARED)
+
+
+def _say_how_long(places: Places) -> None:
+    log.info("bundle in %s after %.1f minutes", places.bundle, (time.monotonic() - _BEGUN_S) / 60)
 
 
 def _corpus(asked: argparse.Namespace, config: TrainConfig) -> Material:
@@ -281,7 +296,7 @@ def _check(material: Material, *, check_only: bool) -> None:
     findings = check_material(material)
     Console(stderr=True).print(as_table(findings, material))
     if any(finding.level == "error" for finding in findings):
-        sys.exit("training.train: the data has errors; mend them and run again.")
+        _stop("the data has errors; mend them and run again.")
     if check_only:
         sys.exit(0)
 

@@ -250,6 +250,8 @@ def test_a_start_from_a_bundle_names_it() -> None:
         (["--device", "mps"], "this machine has none"),
         (["--start", "no-such-folder"], "write encoder, bundle or a bundle folder"),
         (["--start", "bundle", "--encoder", "e"], "leave one of them out"),
+        (["--promote", "--no-record"], "--promote goes with a recorded run"),
+        (["--golden", "golden.jsonl"], "--golden goes with --promote"),
     ],
 )
 def test_options_that_cannot_be_had_are_named(words: list[str], message: str) -> None:
