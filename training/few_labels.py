@@ -118,7 +118,7 @@ class Choice:
         figure = "accuracy" if self.is_single else "F1 of a text's labels"
         each = ", ".join(f"{one.stage} {one.mean:.3f} (folds differ by {one.spread:.3f})" for one in self.tried)
         return (
-            f"few labels: {self.chosen.stage} was chosen, the simplest within one standard error of the best; {figure} on "
+            f"few labels: {self.chosen.stage} was chosen, no worse than the best by more than one standard error; {figure} on "
             f"{len(self.chosen.scores)} texts by {_FOLDS}-fold cross-validation: {each}"
         )
 
@@ -145,7 +145,7 @@ def learn_few(network: LossNetwork, texts: FewTexts, course: Course) -> Choice:
 
 
 def choose_stage(network: LossNetwork, texts: FewTexts, course: Course) -> Choice:
-    """Gives the simplest stage within one standard error of the best one; the network stays as it is.
+    """Gives the stage that learns most and is not worse than the best by more than one standard error; the network stays as it is.
 
     The error is that of the difference between two stages on the same texts.
 
@@ -160,14 +160,14 @@ def choose_stage(network: LossNetwork, texts: FewTexts, course: Course) -> Choic
         seen = tuned if stage == "contrast" else [known] * len(folds)
         ways = (_try(stage, one, texts, folds, seen) for one in _STRENGTHS[stage])
         tried.append(max(ways, key=lambda found: found.mean))
-    return Choice(simplest_of(tried), tuple(tried), texts.gold.is_single)
+    return Choice(first_as_good(tried[::-1]), tuple(tried), texts.gold.is_single)
 
 
-def simplest_of(tried: Sequence[Tried]) -> Tried:
-    """Gives the first that is within one standard error of the best.
+def first_as_good(tried: Sequence[Tried]) -> Tried:
+    """Gives the first that is not worse than the best by more than one standard error.
 
     Args:
-        tried: Simplest first, on the same texts.
+        tried: In the order of what is expected of them, on the same texts.
 
     Source: Hastie et al. 2009, "The Elements of Statistical Learning", section 7.10.
     """
