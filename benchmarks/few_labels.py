@@ -26,7 +26,8 @@ from training.baseline import text_of
 from training.corpus import LabelledDeal
 from training.encoders import find_encoder
 from training.examples import ExampleMaker
-from training.few_labels import Course, FewTexts, gold_of, learn_few
+from training.few_labels import Course
+from training.few_run import fit_few
 from training.network import make_batch
 from training.own_deals import Columns, labels_found, read_own_deals
 from training.starting import start_from_encoder
@@ -74,9 +75,7 @@ def ours(draw: Draw, encoder: str) -> tuple[list[str], str]:
     layout = Layout(draw.codes, ())
     start = start_from_encoder(encoder, layout, layers=0)
     maker = ExampleMaker(WindowMaker(read_tokenizer(start.tokenizer)), layout)
-    examples = [maker.make(one) for one in draw.learn]
-    texts = FewTexts(examples, gold_of(examples), [one.group for one in draw.learn])
-    choice = learn_few(start.network, texts, Course(seed=draw.seed))
+    choice = fit_few(start.network, maker, draw.learn, Course(seed=draw.seed))
     wanted = layout.outputs["primary"]
     found: list[str] = []
     with torch.no_grad():

@@ -133,6 +133,11 @@ class Deal(Frozen):
     region: Label | None = None
     product: Label | None = None
 
+    @property
+    def texts(self) -> list[str]:
+        """The text of each document, or of each of its turns, in order."""
+        return [text for document in self.documents for _, text in document.numbered_texts]
+
     @model_validator(mode="after")
     def _has_content(self) -> Deal:
         if not any(document.has_content for document in self.documents):

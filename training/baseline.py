@@ -131,7 +131,7 @@ class Baseline:
 
 def text_of(deal: Deal) -> str:
     """Gives all words of a deal, documents one after the other."""
-    return "\n".join(text for document in deal.documents for _, text in document.numbered_texts)
+    return "\n".join(deal.texts)
 
 
 def _phrases(deal: Deal) -> Iterator[Evidence]:

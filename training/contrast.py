@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from training.examples import Example
-from training.vectors import DealVectors
+from training.vectors import DealVectors, view_rows
 
 _LABELS_A_STEP = 16
 _TEXTS_A_LABEL = 2
@@ -62,7 +61,7 @@ def tune_encoder(vectors: DealVectors, labelled: Labelled, *, seed: int) -> None
     steps = count_steps(len(labelled.examples))
     optimizer = AdamW(learning, lr=_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = LambdaLR(optimizer, lambda step: min((step + 1) / (_WARMUP * steps), (steps - step) / steps))
-    places = _views_of(labelled.examples)
+    places = view_rows(labelled.examples)
     vectors.reader.train()
     for chosen in tqdm(_draws(labelled, places, steps, seed), desc="contrast", total=steps, disable=None, unit="step"):
         views = [view for place in chosen for view in places[place]]
@@ -97,11 +96,6 @@ def contrast(vectors: Tensor, present: Tensor) -> Tensor:
     others = ~torch.eye(len(vectors), dtype=torch.bool)
     kinds = (others & (common > 0), others & (common == 0))
     return torch.stack([missed[kind].mean() for kind in kinds if bool(kind.any())]).sum()
-
-
-def _views_of(examples: Sequence[Example]) -> list[range]:
-    ends = np.cumsum([0, *(len(example.views) for example in examples)])
-    return [range(int(low), int(high)) for low, high in pairwise(ends)]
 
 
 def _draws(labelled: Labelled, places: Sequence[range], steps: int, seed: int) -> Iterator[list[int]]:

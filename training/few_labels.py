@@ -10,6 +10,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from training.corpus import CorpusError
 from training.examples import Example
 from training.linear_heads import Array, Gold, LinearHeads, fit_probe, fit_prototypes
 from training.network import LossNetwork
-from training.quantize import quantizable_weights, rounded_to_4_bit
-from training.vectors import DealVectors, put_heads
+from training.quantize import quantizable_weights, round_to_4_bit
+from training.vectors import DealVectors, put_heads, view_rows
 
 STAGES = ("prototype", "probe", "contrast")
 _FOLDS = 3
@@ -45,10 +46,14 @@ class FewTexts:
     gold: Gold
     groups: Sequence[str]
 
+    @cached_property
+    def rows(self) -> list[range]:
+        """The rows of each example's views."""
+        return view_rows(self.examples)
+
     def views(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Gives the rows of the views of some examples."""
-        ends = np.cumsum([0, *(len(one.views) for one in self.examples)])
-        return np.concatenate([np.arange(ends[place], ends[place + 1]) for place in chosen])
+        return np.concatenate([np.array(self.rows[place]) for place in chosen])
 
     def part(self, chosen: NDArray[np.int64]) -> FewTexts:
         """Gives some of them."""
@@ -182,7 +187,7 @@ def make_folds(texts: FewTexts, seed: int) -> list[tuple[NDArray[np.int64], NDAr
     Raises:
         CorpusError: There are fewer groups than folds, or no label has as many texts.
     """
-    primary = np.array([texts.gold.primary[texts.views(np.array([place]))[-1]] for place in range(len(texts.examples))])
+    primary = np.array([texts.gold.primary[rows[-1]] for rows in texts.rows])
     if len(set(texts.groups)) < _FOLDS or np.bincount(primary).max() < _FOLDS:
         raise CorpusError(
             f"A stage cannot be chosen from so few texts: give at least {_FOLDS} of some label, and texts of {_FOLDS} accounts."
@@ -234,8 +239,8 @@ def _tuned_vectors(
 
 
 def _store_small(network: LossNetwork, course: Course) -> None:
-    for weight in quantizable_weights(network.reader.encoder) if course.is_small else ():
-        weight.data = rounded_to_4_bit(weight.data)
+    if course.is_small:
+        round_to_4_bit(quantizable_weights(network.reader.encoder))
 
 
 def gold_of(examples: Sequence[Example]) -> Gold:

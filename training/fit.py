@@ -22,7 +22,7 @@ from training.encoders import layers_of
 from training.examples import Example
 from training.network import LossNetwork, make_batch
 from training.objective import Objective
-from training.quantize import FourBitWeights, quantizable_weights, rounded_to_4_bit
+from training.quantize import FourBitWeights, quantizable_weights, round_to_4_bit
 
 _CLIP_NORM = 1.0
 _POOL_BATCHES = 20
@@ -104,8 +104,7 @@ def fit(
         _keep(folder, run, curve)
     network.eval()
     run.average.replace_weights()
-    for weight in run.stored_small:
-        weight.data = rounded_to_4_bit(weight.data)
+    round_to_4_bit(run.stored_small)
     return FitResult(tuple(curve))
 
 
@@ -143,8 +142,7 @@ class _Run:
         self.optimizer = AdamW(_parameter_groups(network, config), fused=True)
         small = quantizable_weights(network.reader.encoder) if config.quantization == "int4" else []
         self.stored_small = [weight for weight in small if weight.requires_grad]
-        for frozen in (weight for weight in small if not weight.requires_grad):
-            frozen.data = rounded_to_4_bit(frozen.data)
+        round_to_4_bit(weight for weight in small if not weight.requires_grad)
         self.average = _Average(network, steps=config.averaged_steps)
         total = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
         self.schedule = LambdaLR(self.optimizer, _warm_then_down(total, config.warmup))

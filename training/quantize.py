@@ -8,7 +8,7 @@ Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Eff
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -35,6 +35,12 @@ def rounded_to_4_bit(weight: Tensor, *, out: Tensor | None = None) -> Tensor:
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     torch.div(groups, scale, out=rounded.view(-1, GROUP_SIZE)).round_().clamp_(_LOWEST, _HIGHEST).mul_(scale)
     return rounded
+
+
+def round_to_4_bit(weights: Iterable[nn.Parameter]) -> None:
+    """Puts the nearest values that can be stored where the weights are; see `rounded_to_4_bit`."""
+    for weight in weights:
+        weight.data = rounded_to_4_bit(weight.data)
 
 
 def quantizable_weights(encoder: PreTrainedModel) -> list[nn.Parameter]:

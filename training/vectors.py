@@ -6,6 +6,7 @@ A head that is linear in these vectors can therefore be put into the network wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,6 +19,12 @@ from training.linear_heads import LinearHeads
 from training.network import Batch, LossNetwork, attend, keep_strongest, make_batch
 
 _TOKENS_AT_ONCE = 4096
+
+
+def view_rows(examples: Sequence[Example]) -> list[range]:
+    """Gives the rows that the views of each example have where those of all stand one example after the other."""
+    ends = np.cumsum([0, *(len(example.views) for example in examples)])
+    return [range(int(low), int(high)) for low, high in pairwise(ends)]
 
 
 class DealVectors:

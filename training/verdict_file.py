@@ -93,7 +93,7 @@ def _faults(judged: LabelledDeal, taxonomy: Taxonomy) -> Iterator[tuple[str, str
         yield "reasons", f"'{NO_CAUSE}' stands beside another reason"
     for code in sorted(set(labels.meddpicc) - set(taxonomy.element_codes)):
         yield "meddpicc", f"'{code}' is no element of taxonomy {taxonomy.version}"
-    texts = [text for document in judged.deal.documents for _, text in document.numbered_texts]
+    texts = judged.deal.texts
     quotes: dict[str, Any] = {f"evidence.{code}": found for code, found in labels.evidence.items()}
     quotes["revisit"] = [labels.revisit] if labels.revisit else []
     for field, found in quotes.items():

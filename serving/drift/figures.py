@@ -49,7 +49,7 @@ class DealFigures:
 
 def read_figures(deal: Deal) -> DealFigures:
     """Gives the figures of a deal; the same words give the same."""
-    texts = [text for document in deal.documents for _, text in document.numbered_texts]
+    texts = deal.texts
     counts = Counter(word for text in texts for word in _WORD.findall(text.casefold()))
     content = {word: count for word, count in counts.items() if word not in STOP_WORDS}
     return DealFigures(

@@ -41,8 +41,7 @@ class Ticket:
     chars: int = 0
 
     def __post_init__(self) -> None:
-        texts = (text for document in self.deal.documents for _, text in document.numbered_texts)
-        self.chars = _LEAST_CHARS + sum(map(len, texts))
+        self.chars = _LEAST_CHARS + sum(map(len, self.deal.texts))
 
 
 class Rows:
