@@ -26,6 +26,8 @@ profile, attribution, win-back, rivals and evidence. Meant for learning from los
 _STAGE = """- Learned from few labels by the stage `{stage}`: a reason is read in the mean of all tokens, so its quotes are the longest
   stretches, not the telling ones
 """
+_HEADS = """- Its heads alone were learned anew, from {start}; the encoder is as it was
+"""
 _PICTURES = f"""## How far confidence can be trusted
 
 ![Confidence of the primary reason against the share that was right]({RELIABILITY})
@@ -111,7 +113,7 @@ def write_card(
         corpus=manifest.corpus,
         learned=record.learned,
         held_out=record.held_out,
-        stage=_STAGE.format(stage=config.few_labels) if config.few_labels != "off" else "",
+        stage=_learned_by(config),
         verdicts=f"; {record.verdicts} of them are verdicts of people at work" if record.verdicts else "",
     )
     header = card_header(manifest, measured.figures, is_ours=not record.verdicts)
@@ -119,6 +121,12 @@ def write_card(
     parts += [_behaviour(measured.behaviour)] if measured.behaviour else []
     parts += [_thresholds(calibration, config.target_precision), _LIMITS]
     (folder / "MODEL_CARD.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _learned_by(config: TrainConfig) -> str:
+    if config.few_labels != "off":
+        return _STAGE.format(stage=config.few_labels)
+    return _HEADS.format(start=config.start) if config.learns == "heads" else ""
 
 
 def _figures(figures: Mapping[str, Mapping[str, float]], record: RunRecord) -> str:

@@ -59,6 +59,8 @@ class TrainConfig(Frozen):
         deals: Most deals to use, 0 for all (for a quick try).
         start: Where the network begins: "encoder", or "bundle" and its version.
         device: Where the encoder learns: "cpu", "cuda" or "mps".
+        learns: What is fitted: the "whole" network, its "heads" alone (see `training.heads_fit`), or "auto": heads for few own deals in a
+            scheme that the bundle begun from knows.
         few_labels: Stage that learns few labels (see `training.few_labels`), "auto" where one is chosen if there are few, or "off".
     """
 
@@ -87,6 +89,7 @@ class TrainConfig(Frozen):
     deals: int = Field(default=0, ge=0)
     start: str = Field(default="encoder", pattern="^(encoder|bundle .+)$")
     device: str = Field(default="cpu", pattern="^(cpu|cuda|mps)$")
+    learns: str = Field(default="whole", pattern="^(auto|heads|whole)$")
     few_labels: str = Field(default="off", pattern="^(off|auto|prototype|probe|contrast)$")
 
 

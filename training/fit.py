@@ -23,6 +23,7 @@ from training.examples import Example
 from training.network import LossNetwork, make_batch
 from training.objective import Objective
 from training.quantize import FourBitWeights, quantizable_weights, round_to_4_bit
+from training.schedule import warm_then_down
 
 _CLIP_NORM = 1.0
 _POOL_BATCHES = 20
@@ -145,7 +146,7 @@ class _Run:
         round_to_4_bit(weight for weight in small if not weight.requires_grad)
         self.average = _Average(network, steps=config.averaged_steps)
         total = sum(len(self._batches(epoch)) for epoch in range(config.epochs))
-        self.schedule = LambdaLR(self.optimizer, _warm_then_down(total, config.warmup))
+        self.schedule = LambdaLR(self.optimizer, warm_then_down(total, config.warmup))
 
     def _batches(self, epoch: int) -> list[list[Example]]:
         read = [
@@ -229,11 +230,6 @@ class _Average:
 
 def _seed(config: TrainConfig, epoch: int) -> int:
     return config.seed * 1_000 + epoch
-
-
-def _warm_then_down(total: int, warmup: float) -> Callable[[int], float]:
-    warm = max(1, round(total * warmup))
-    return lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
 
 
 def _parameter_groups(network: LossNetwork, config: TrainConfig) -> list[dict[str, object]]:

@@ -89,6 +89,12 @@ def _ask_for_course(ask: argparse._ArgumentGroup) -> None:
         default="auto",
         help="learn with one of three simple stages; default: auto, for few own deals of a new scheme",
     )
+    ask.add_argument(
+        "--learn",
+        choices=("auto", "heads", "whole"),
+        default="auto",
+        help="fit the heads alone, or the whole network; default: auto, heads for up to 1,000 own deals from a bundle",
+    )
     ask.add_argument("--quantization", choices=("int4", "int8", "none"), default=TrainConfig().quantization)
     ask.add_argument(
         "--seed",
@@ -155,6 +161,7 @@ def make_config(asked: argparse.Namespace, bundle: Path | None) -> TrainConfig:
         "quantization": asked.quantization,
         "seed": asked.seed,
         "device": asked.device,
+        "learns": asked.learn if bundle else "whole",
         "few_labels": "off" if asked.smoke and asked.few_labels == "auto" else asked.few_labels,
     }
     config = TrainConfig.model_validate(given | (_from_bundle(bundle, given["epochs"]) if bundle else {}))
@@ -173,6 +180,8 @@ def _check_options(asked: argparse.Namespace) -> None:
         raise OptionError(
             "--promote goes with a recorded run on real weights; leave --no-record and --smoke out.", field="promote"
         )
+    if asked.learn == "heads" and (asked.encoder or asked.start == "encoder"):
+        raise OptionError("--learn heads begins from a bundle; leave --encoder out.", field="learn")
     if asked.golden and not asked.promote:
         raise OptionError("--golden goes with --promote; the run itself learns nothing from it.", field="golden")
     is_own = asked.data or asked.verdicts

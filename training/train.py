@@ -38,6 +38,7 @@ from training.export import export_network
 from training.few_labels import Choice
 from training.few_run import find_course, fit_few
 from training.fit import fit, measure_token_s
+from training.heads_fit import is_for_heads, learn_heads, read_tokens
 from training.learned import write_learned
 from training.material import Material, corpus_material, own_material
 from training.metrics import Judged, evaluate
@@ -151,6 +152,9 @@ def _fitted(
         start.network.reader.to(config.device)
         return _chosen(config, fit_few(start.network, maker, material.learn, course), ways), material
     config = config.model_copy(update={"few_labels": "off"})
+    if is_for_heads(config, material, ways.bundle):
+        return _heads_learned(config, material, maker, start=start, ways=ways)
+    config = config.model_copy(update={"learns": "whole"})
     examples = [maker.make(one) for one in tqdm(material.learn, desc="reading deals", disable=None, unit="deal")]
     most = most_replayed(len(material.learn), len(material.replay), ways.budget)
     chosen = tqdm(material.replay[:most], desc="reading corpus", disable=None, unit="deal")
@@ -163,6 +167,24 @@ def _fitted(
     learned = [*examples, *replay[: plan.replayed]]
     fit(start.network, learned, config=planned, folder=places.work, on_epoch=callback)
     return planned, replace(material, learn=[*material.learn, *material.replay[: plan.replayed]])
+
+
+def _heads_learned(
+    config: TrainConfig, material: Material, maker: ExampleMaker, *, start: Start, ways: Ways
+) -> tuple[TrainConfig, Material]:
+    """Fits the heads of the start's network in place, and gives the settings and what was learned."""
+    most = most_replayed(len(material.learn), len(material.replay), ways.budget)
+    start.network.reader.to(config.device)
+    own, corpus = (
+        read_tokens(start.network, [maker.make(one) for one in deals], is_small=config.quantization == "int4")
+        for deals in (material.learn, material.replay[:most])
+    )
+    choice = learn_heads(start.network, own, corpus, groups=[one.group for one in material.learn], config=config)
+    log.info("%s", choice.said)
+    if ways.record:
+        registry.record_figures({"heads": {one.stage.replace(" ", "_"): one.mean for one in choice.tried}})
+    learned = [*material.learn, *material.replay[:most]]
+    return config.model_copy(update={"learns": "heads"}), replace(material, learn=learned)
 
 
 def _chosen(config: TrainConfig, choice: Choice, ways: Ways) -> TrainConfig:
