@@ -16,6 +16,7 @@ from lossnlp.deal import Deal
 from lossnlp.decisions import Decisions, Findings, accepted_values, review_of
 from lossnlp.encoder import Encoder
 from lossnlp.legibility import find_obstacle
+from lossnlp.many import read_many
 from lossnlp.pointer import find_bundle_folder
 from lossnlp.questions import coaching_questions
 from lossnlp.quotes import QuoteCutter
@@ -110,11 +111,13 @@ class LossClassifier:
     def assess_many(self, deals: Iterable[Deal]) -> Iterator[Assessment]:
         """Gives one assessment for each deal, in order; each is the same as `assess` gives.
 
+        Deals are taken some hundred short notes ahead of the answers, however many there are: see `lossnlp.many`.
+
         Raises:
-            InvalidDealError: A deal without readable text.
+            InvalidDealError: A deal without readable text; those before it have their answers.
         """
-        for deal in deals:
-            yield self.assess(deal)
+        for deal, reading in read_many(self._encoder, deals):
+            yield self.decide(deal, reading)
 
     def assess(self, deal: Deal) -> Assessment:
         """Gives the assessment of a deal.
