@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lossnlp.questions import coaching_questions
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, read_views
 from lossnlp.rivals import RivalRules, find_rivals
+from lossnlp.segments import prepare_splitter
 from lossnlp.stated import stated_codes
 from lossnlp.taxonomy import Taxonomy
 
@@ -47,10 +49,13 @@ class LossClassifier:
         threads: int = 0,
     ) -> None:
         self._bundle = bundle
-        self._encoder = Encoder(bundle, threads=threads)
+        self._rivals = RivalRules(configured=tuple(rivals), own_names=tuple(own_names))
+        with ThreadPoolExecutor(1) as beside:  # the weights load outside the interpreter's lock, the words within it
+            words = beside.submit(self._prepare_words)
+            self._encoder = Encoder(bundle, threads=threads)
+            words.result()
         self._calibration = read_calibration(bundle.path("calibration.json"))
         self._decisions = Decisions(bundle.taxonomy, self._calibration)
-        self._rivals = RivalRules(configured=tuple(rivals), own_names=tuple(own_names))
         self._fiscal_year_starts = fiscal_year_starts
 
     @classmethod
@@ -154,6 +159,10 @@ class LossClassifier:
             accepted=accepted_values(findings, self._calibration, review),
             model=ModelInfo(version=self.model_version, taxonomy_version=self.taxonomy.version),
         )
+
+    def _prepare_words(self) -> None:
+        prepare_splitter()
+        self._rivals.prepare()
 
     def _findings(self, deal: Deal, reading: DealReading) -> Findings:
         quotes = QuoteCutter(reading.read.segments, reading.readings.tokens, self._calibration.evidence)
