@@ -17,9 +17,10 @@ def blank_english() -> Language:
     return language
 
 
+@cache
 def stop_words() -> frozenset[str]:
     """Gives the words of English that carry no meaning of their own."""
-    return frozenset(blank_english().Defaults.stop_words)
+    return frozenset(get_spacy().lang.en.stop_words.STOP_WORDS)
 
 
 @cache
@@ -36,6 +37,7 @@ def get_spacy() -> ModuleType:
         sys.modules["torch"] = None  # type: ignore[assignment]  # importing it fails, see the import system's documentation
     try:
         import spacy  # noqa: PLC0415
+        import spacy.lang.en.stop_words  # noqa: PLC0415
         import spacy.matcher  # noqa: PLC0415
         import spacy.tokens  # noqa: PLC0415
     finally:

@@ -40,7 +40,9 @@ class Network:
         self._streams = streams
         self._network = _compiled(bundle, threads, streams)
         self._requests = threading.local()
-        self._infer(np.zeros((1, 2), np.int64))  # the runtime lays the weights out for the processor with the first window
+        self._infer(
+            np.zeros((1, 2), np.int64)
+        )  # the runtime lays the weights out for the processor with the first window
 
     @property
     def width(self) -> int:
