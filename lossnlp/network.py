@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import openvino
@@ -14,8 +15,6 @@ from lossnlp.bundle import Bundle
 from lossnlp.errors import BundleError
 from lossnlp.heads import Array
 
-Ids = NDArray[np.int64]
-
 _SETTINGS: dict[str, object] = {
     # Used where the processor has it, else 32 bits; the same on one thread and on many.
     "INFERENCE_PRECISION_HINT": "bf16",
@@ -24,8 +23,21 @@ _SETTINGS: dict[str, object] = {
 }
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Windows filled up to one length.
+
+    Args:
+        ids: Vocabulary ids, shape (windows, tokens).
+        mask: 1 where a token is real, shape (windows, tokens).
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+
+
 class Network:
-    """Runs windows of equal length; safe to share between threads.
+    """Runs batches of windows; safe to share between threads.
 
     Args:
         bundle: A checked bundle.
@@ -40,31 +52,28 @@ class Network:
         self._streams = streams
         self._network = _compiled(bundle, threads, streams)
         self._requests = threading.local()
-        self._infer(
-            np.zeros((1, 2), np.int64)
-        )  # the runtime lays the weights out for the processor with the first window
+        # With the first window the runtime lays the weights out for the processor.
+        first = np.ones((1, 8), np.int64)
+        self._infer(Batch(first, first))
 
     @property
     def width(self) -> int:
         """Columns given for each token."""
         return int(self._network.outputs[0].partial_shape[-1].get_length())
 
-    def run(self, batches: Sequence[Ids]) -> list[Array]:
-        """Gives the output of each batch, shape (windows, tokens, width).
-
-        Args:
-            batches: Vocabulary ids of windows of equal length, shape (windows, tokens).
-        """
+    def run(self, batches: Sequence[Batch]) -> list[Array]:
+        """Gives the output of each batch, shape (windows, tokens, width)."""
         if self._streams == 1:
-            return [self._infer(ids) for ids in batches]
+            return [self._infer(batch) for batch in batches]
         with ThreadPoolExecutor(self._streams) as pool:
             return list(pool.map(self._infer, batches))
 
-    def _infer(self, ids: Ids) -> Array:
+    def _infer(self, batch: Batch) -> Array:
         request = getattr(self._requests, "request", None)
         if request is None:
             request = self._requests.request = self._network.create_infer_request()
-        output: Array = request.infer({"input_ids": ids, "attention_mask": np.ones_like(ids)}, share_inputs=True)[0]
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
+        output: Array = request.infer(inputs, share_inputs=True)[0]
         return output
 
 

@@ -145,7 +145,7 @@ def mark_names(doc: Doc, words: RivalWords) -> Doc:
             label, head = words.heads[key]
             marked.append(span_of(doc, start, end, label=label, head=head))
             taken.update(range(start, end))
-    doc.ents = marked  # type: ignore[assignment]  # any sequence will do
+    doc.ents = marked
     return doc
 
 

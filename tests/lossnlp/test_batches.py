@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lossnlp.batches import TOKENS_TOGETHER, read_windows
+from lossnlp.batches import LENGTH_STEP, TOKENS_TOGETHER, read_windows
 from lossnlp.heads import Array
-from lossnlp.network import Ids
+from lossnlp.network import Batch
 from lossnlp.windows import Window
 
 
@@ -14,11 +14,11 @@ class EchoNetwork:
     """Gives the ids themselves as output and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[Ids] = []
+        self.asked: list[Batch] = []
 
-    def run(self, batches: Sequence[Ids]) -> list[Array]:
+    def run(self, batches: Sequence[Batch]) -> list[Array]:
         self.asked += batches
-        return [ids[:, :, None].astype(np.float32) for ids in batches]
+        return [batch.ids[:, :, None].astype(np.float32) for batch in batches]
 
 
 def window(*ids: int) -> Window:
@@ -36,27 +36,28 @@ def test_each_window_gets_its_own_output() -> None:
 def test_identical_windows_are_computed_once() -> None:
     network = EchoNetwork()
     outputs = read_windows([window(0, 5, 2), window(0, 6, 2), window(0, 5, 2)], network.run)
-    assert sum(len(ids) for ids in network.asked) == 2
+    assert sum(len(batch.ids) for batch in network.asked) == 2
     assert np.array_equal(outputs[0], outputs[2])
 
 
-def test_batches_hold_no_padding() -> None:
+def test_lone_windows_are_filled_alike() -> None:
     network = EchoNetwork()
-    read_windows([window(*range(length)) for length in (9, 4, 9, 6, 4)], network.run)
-    assert [ids.shape for ids in network.asked] == [(1, 9), (1, 6), (1, 4)]
+    read_windows([window(*range(LENGTH_STEP + 1)), window(0, 5, 2)], network.run)
+    assert [batch.ids.shape for batch in network.asked] == [(1, 2 * LENGTH_STEP), (1, LENGTH_STEP)]
+    assert [batch.mask.sum() for batch in network.asked] == [LENGTH_STEP + 1, 3]
 
 
 def test_batches_stay_small() -> None:
     network = EchoNetwork()
     read_windows([window(0, number, 2) for number in range(200)], network.run)
-    assert max(ids.size for ids in network.asked) <= TOKENS_TOGETHER
-    assert sum(len(ids) for ids in network.asked) == 200
+    assert max(batch.ids.size for batch in network.asked) <= TOKENS_TOGETHER
+    assert sum(len(batch.ids) for batch in network.asked) == 200
 
 
 def test_long_window_runs_alone() -> None:
     network = EchoNetwork()
     read_windows([window(number, *range(TOKENS_TOGETHER)) for number in range(2)], network.run)
-    assert [len(ids) for ids in network.asked] == [1, 1]
+    assert [len(batch.ids) for batch in network.asked] == [1, 1]
 
 
 def test_no_windows_give_no_outputs() -> None:
