@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -12,6 +13,14 @@ from playwright.sync_api import Browser, sync_playwright
 from lossnlp.classifier import LossClassifier
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the hub's client is first imported
+_MEMORY, _ROOM = Path("/dev/shm"), 4 * 1024**3  # noqa: S108 (folders of a run, named by pytest)
+
+
+def pytest_configure() -> None:
+    """Keeps temporary files in memory where there is room: SQLite waits for the disk at every commit."""
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+        os.environ.setdefault("TMPDIR", str(_MEMORY))
 
 
 @pytest.fixture(scope="session")
