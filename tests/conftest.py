@@ -17,7 +17,11 @@ _MEMORY, _ROOM = Path("/dev/shm"), 4 * 1024**3  # noqa: S108 (folders of a run, 
 
 
 def pytest_configure() -> None:
-    """Keeps temporary files in memory where there is room: SQLite waits for the disk at every commit."""
+    """Lets each worker reckon in one thread, since threads that wait for each other spin; and keeps temporary files in memory.
+
+    SQLite waits for the disk at every commit. Where memory has too little room, the files lie where they always do.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
         os.environ.setdefault("TMPDIR", str(_MEMORY))
