@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -59,7 +60,7 @@ def assess(  # noqa: PLR0913, PLR0917 - one parameter an option
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what the output holds.")] = False,
 ) -> None:
     """Assess the deals of a table, go on where a run before ended, and print the report as JSON."""
-    spark = _session(master, conf or [])
+    spark = spark_session(master, conf or ())
     job = Job(
         source=source,
         target=target.rstrip("/"),
@@ -73,7 +74,7 @@ def assess(  # noqa: PLR0913, PLR0917 - one parameter an option
     typer.echo(report.model_dump_json(indent=1))
 
 
-def _session(master: str | None, settings: list[str]) -> SparkSession:
+def spark_session(master: str | None, settings: Sequence[str]) -> SparkSession:
     """Gives the session; nodes run the same path of Python as the driver, unless PYSPARK_PYTHON names another."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("lossnlp")
