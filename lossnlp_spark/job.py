@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -69,7 +70,7 @@ def assess_table(
         BundleError: The bundle is missing, incomplete or altered.
     """
     started = time.perf_counter()
-    deals = read_deals(spark, job.source, format=job.format, version=job.version)
+    deals = read_deals(spark, job.source, table_format=job.format, version=job.version)
     requests = requests_of(deals, job.parts)
     plan, progress, answers = _plan(job, deals), Progress(spark, job.target), Answers(spark, job.target, job.format)
     _begin(plan, progress, answers, restart=restart)
@@ -81,7 +82,7 @@ def assess_table(
         progress.finish(parts[part_id])
         if told:
             told(parts[part_id])
-    report = report_of(plan, parts, resumed, seconds=time.perf_counter() - started)
+    report = report_of(plan, parts, resumed=resumed, seconds=time.perf_counter() - started)
     progress.write_report(report.model_dump_json())
     return report
 
@@ -124,9 +125,9 @@ def _begin(plan: Plan, progress: Progress, answers: Answers, *, restart: bool) -
 
 
 def _outcomes(requests: DataFrame, job: Job, plan: Plan) -> DataFrame:
-    read = partial(
-        read_batches, bundle=str(job.bundle.resolve()) if job.bundle else None, model_version=plan.model_version
-    )
+    # The bundle's path as given: one below the working folder is another place on each node
+    bundle = str(job.bundle) if job.bundle else None
+    read = partial(read_batches, bundle=bundle, model_version=plan.model_version)
     return requests.repartition(job.partitions).mapInArrow(read, ddl(OUTCOMES))
 
 
@@ -136,23 +137,22 @@ def _assess_part(part_id: int, outcomes: DataFrame, answers: Answers) -> PartFig
     outcomes.persist()
     try:
         answers.write(outcomes, part_id)
-        counts = outcomes.groupBy("partition", "error_code").agg(f.count("*").alias("n"), f.sum("seconds").alias("s"))
-        found = [(row["partition"], row["error_code"], row["n"], row["s"]) for row in counts.collect()]
+        grouped = outcomes.groupBy("partition", "error_code")
+        counts = grouped.agg(f.count("*").alias("rows"), f.sum("seconds").alias("seconds")).collect()
     finally:
         outcomes.unpersist()
-    codes = {code for _, code, _, _ in found if code}
-    partitions = sorted({partition for partition, *_ in found})
+    rows, seconds, refused = Counter[int](), defaultdict[int, float](float), Counter[str]()
+    for count in counts:
+        rows[count["partition"]] += count["rows"]
+        seconds[count["partition"]] += count["seconds"]
+        if count["error_code"]:
+            refused[count["error_code"]] += count["rows"]
     return PartFigures(
         part_id=part_id,
-        rows=sum(n for _, _, n, _ in found),
-        refused={code: sum(n for _, other, n, _ in found if other == code) for code in sorted(codes)},
+        rows=rows.total(),
+        refused=dict(refused),
         seconds=round(time.perf_counter() - started, 3),
         partitions=tuple(
-            PartitionFigures(
-                partition=partition,
-                rows=sum(n for other, _, n, _ in found if other == partition),
-                seconds=round(sum(s for other, _, _, s in found if other == partition), 3),
-            )
-            for partition in partitions
+            PartitionFigures(partition=task, rows=rows[task], seconds=round(seconds[task], 3)) for task in sorted(rows)
         ),
     )

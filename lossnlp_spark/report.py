@@ -52,7 +52,7 @@ class Report(Frozen):
     skew_seconds: Skew | None
 
 
-def report_of(plan: Plan, parts: Mapping[int, PartFigures], resumed: Collection[int], *, seconds: float) -> Report:
+def report_of(plan: Plan, parts: Mapping[int, PartFigures], *, resumed: Collection[int], seconds: float) -> Report:
     """Gives the report of a run.
 
     Args:

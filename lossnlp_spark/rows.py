@@ -25,25 +25,27 @@ def requests_of(deals: DataFrame, parts: int) -> DataFrame:
     Raises:
         InvalidDealError: The columns are neither.
     """
-    if "deal" in deals.columns:
-        key, request = f.col("deal").cast("string"), f.col("deal").cast("string")
+    if "deal" in deals.columns and _is_text(deals, "deal"):
+        key = request = f.col("deal")
     else:
         key, request = f.col("id").cast("string"), _request_of_columns(deals)
     part = f.pmod(f.xxhash64(key), f.lit(parts)).cast("int")
     return deals.select(request.cast("binary").alias("request"), part.alias("part_id"))
 
 
+def _is_text(deals: DataFrame, column: str) -> bool:
+    return bool(deals.schema[column].dataType.typeName() == "string")
+
+
 def _request_of_columns(deals: DataFrame) -> Column:
     given = set(deals.columns)
     if "id" not in given or not given & {"text", "documents"}:
         raise InvalidDealError(
-            "The input has neither a column 'deal' nor 'id' with 'text' or 'documents'; rename what it has."
+            "The input has neither a column 'deal' of text nor 'id' with 'text' or 'documents'; rename what it has."
         )
     head = [f.col("id").cast("string").alias("id"), *(f.col(name) for name in sorted(given & _HEAD))]
     if "documents" not in given:
         return f.to_json(f.struct(*head, f.col("text")))
-    documents = f.col("documents")
-    if deals.schema["documents"].dataType.typeName() != "string":
-        documents = f.to_json(documents)
-    parts = f.lit('{"deal":'), f.to_json(f.struct(*head)), f.lit(',"documents":')
-    return f.concat(*parts, f.coalesce(documents, f.lit("null")), f.lit("}"))
+    documents = f.col("documents") if _is_text(deals, "documents") else f.to_json("documents")
+    written = f.coalesce(documents, f.lit("null"))
+    return f.concat(f.lit('{"deal":'), f.to_json(f.struct(*head)), f.lit(',"documents":'), written, f.lit("}"))

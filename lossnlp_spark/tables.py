@@ -14,16 +14,16 @@ from lossnlp_spark.columns import ASSESSMENTS, ERRORS, ddl
 _TABLES: dict[str, pa.Schema] = {"assessments": ASSESSMENTS, "errors": ERRORS}
 
 
-def read_deals(spark: SparkSession, source: str, *, format: str, version: int | None) -> DataFrame:  # noqa: A002
+def read_deals(spark: SparkSession, source: str, *, table_format: str, version: int | None) -> DataFrame:
     """Gives the rows of the input.
 
     Args:
         spark: The session.
         source: Folder, as Spark names it.
-        format: `parquet` or `delta`.
+        table_format: `parquet` or `delta`.
         version: Version of a Delta table, None for what is there.
     """
-    reader = spark.read.format(format)
+    reader = spark.read.format(table_format)
     return (reader if version is None else reader.option("versionAsOf", version)).load(source)
 
 

@@ -13,10 +13,12 @@ from typer.testing import CliRunner
 from lossnlp.bundle import find_default_bundle, write_manifest
 from lossnlp.classifier import LossClassifier
 from lossnlp.deal import Deal
+from lossnlp.errors import InvalidDealError
 from lossnlp_spark.cli import app
 from lossnlp_spark.job import Job, RunError, assess_table
 from lossnlp_spark.progress import PartFigures
 from lossnlp_spark.report import Report
+from lossnlp_spark.rows import requests_of
 from training.registry import model_parts
 
 pytestmark = [
@@ -51,6 +53,7 @@ BAD = [
     '{"id": "d-none"}',
     json.dumps({"id": "d-blank", "text": " "}),
 ]
+N_BAD = len(BAD) + 1
 PARTS = 3
 
 
@@ -62,7 +65,8 @@ class StoppedError(Exception):
 def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("lake")
     rows = [(json.dumps(request),) for request in GOOD] + [(text,) for text in BAD]
-    spark.createDataFrame(rows, "deal string").coalesce(1).write.parquet(str(folder / "deals"))
+    broken = spark.sql("SELECT CAST(unhex('7BC3') AS STRING) AS deal")  # not UTF-8
+    spark.createDataFrame(rows, "deal string").union(broken).coalesce(1).write.parquet(str(folder / "deals"))
     return Job(source=str(folder / "deals"), target=str(folder / "out"), parts=PARTS, partitions=2)
 
 
@@ -103,13 +107,13 @@ def test_table_answers_as_one_process_does(spark: SparkSession, job: Job, classi
 
 def test_run_goes_on_after_finished_parts(spark: SparkSession, job: Job, resumed: Report) -> None:
     assert resumed.resumed_parts == (0,)
-    assert 0 < resumed.run_rows < resumed.rows == len(GOOD) + len(BAD)
+    assert 0 < resumed.run_rows < resumed.rows == len(GOOD) + N_BAD
     assert len(rows_of(spark, job, "assessments")) == resumed.assessed == len(GOOD)
 
 
 def test_bad_rows_stand_apart_without_text(spark: SparkSession, job: Job, resumed: Report) -> None:
     errors = rows_of(spark, job, "errors")
-    assert resumed.errors == {"invalid_deal": len(BAD)}
+    assert resumed.errors == {"invalid_deal": N_BAD}
     assert {row["deal_id"] for row in errors} == {None, "d-none", "d-blank"}
     assert {row["error_field"] for row in errors if row["deal_id"]} == {"text"}
     assert all(len(row["row_hash"]) == 16 and row["error_message"] for row in errors)
@@ -161,6 +165,17 @@ def test_other_input_is_refused_until_restarted(
     [row] = rows_of(spark, job, "assessments")
     expected = in_process(classifier, {"id": "7", "text": NOTES[0], "closed_at": "2026-11-20"})
     assert json.loads(row["assessment"]) == expected
+
+
+def test_columns_make_the_request_they_name(spark: SparkSession) -> None:
+    documents = [{"id": "note", "kind": "rep_note", "text": NOTES[0]}]
+    table = spark.createDataFrame(
+        [(7, json.dumps(documents), None, "Price")], "id int, documents string, text string, stated_reason string"
+    )
+    [row] = requests_of(table, 4).collect()
+    assert json.loads(row["request"]) == {"deal": {"id": "7", "stated_reason": "Price"}, "documents": documents}
+    with pytest.raises(InvalidDealError, match="neither a column 'deal'"):
+        requests_of(table.select("id", "stated_reason"), 4)
 
 
 def test_registered_model_answers_as_spark_udf(spark: SparkSession, classifier: LossClassifier, tmp_path: Path) -> None:
