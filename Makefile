@@ -17,7 +17,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev,docs]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,spark,dev,docs]'
 	@touch $@ $(VENV)/.serve
 
 setup: $(VENV)/.dev  ## make the environment with all that development needs
