@@ -23,6 +23,7 @@ from training.registry import model_parts
 
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # Spark and MLflow warn of themselves and of pandas
 ]
 NOTES = (
