@@ -80,7 +80,8 @@ class Network:
 def _compiled(bundle: Bundle, threads: int, streams: int) -> openvino.CompiledModel:
     settings = _SETTINGS | {"PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT", "NUM_STREAMS": streams}
     if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
+        # Unpinned: several processes of few threads would all be pinned to the same first processors
+        settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     core = openvino.Core()
     try:
         return core.compile_model(core.read_model(str(bundle.path("encoder.xml"))), "CPU", settings)
