@@ -46,7 +46,9 @@ class TorchEncoder:
     def __init__(self, bundle: Bundle) -> None:
         self.layout = Layout(bundle.taxonomy.codes, bundle.taxonomy.element_codes)
         self._reader = rebuild_network(bundle).reader.eval()
-        self._windows = WindowMaker(read_tokenizer(bundle.path("tokenizer.json")), max_tokens=bundle.manifest.max_tokens)
+        self._windows = WindowMaker(
+            read_tokenizer(bundle.path("tokenizer.json")), max_tokens=bundle.manifest.max_tokens
+        )
         self._mixer = Mixer.from_tensors(load_file(bundle.path("heads.safetensors")))
 
     def read(self, segments: Sequence[Segment]) -> Readings:
@@ -80,14 +82,18 @@ class TorchEncoder:
         mass[present], values[present] = pooled.mass, pooled.values
         tags = torch.from_numpy(tokens[:, layout.n_slots + layout.n_values :])
         rivals, revisit = torch.softmax(tags[:, :-1], 1).numpy(), torch.sigmoid(tags[:, -1]).numpy()
-        told = TokenTags(segments=owner, spans=spans, rivals=rivals, revisit=revisit, attention=tokens[:, : layout.n_slots])
+        told = TokenTags(
+            segments=owner, spans=spans, rivals=rivals, revisit=revisit, attention=tokens[:, : layout.n_slots]
+        )
         return Readings(segments=SegmentReadings(mass=mass, values=values), tokens=told)
 
 
 def main() -> None:
     """Reads held-out deals both ways and writes how far they differ."""
     ask = argparse.ArgumentParser(prog="python -m benchmarks.exactness", description=main.__doc__)
-    ask.add_argument("--deals", type=int, default=0, help="held-out deals, drawn once and for all; default: all of them")
+    ask.add_argument(
+        "--deals", type=int, default=0, help="held-out deals, drawn once and for all; default: all of them"
+    )
     asked = ask.parse_args()
     record, bundle = Record(), read_bundle(find_default_bundle())
     deals = held_out(bundle, asked.deals)
@@ -103,14 +109,32 @@ def main() -> None:
             "The same answers as in 32 bits",
             figures=[
                 Figure("share of fields equal to torch in 32 bits", short(share), target=SAME_FIELDS),
-                Figure("largest difference in the quality table", short(max(apart.values())), target=FIGURE_DIFFERENCE, is_ceiling=True),
+                Figure(
+                    "largest difference in the quality table",
+                    short(max(apart.values())),
+                    target=FIGURE_DIFFERENCE,
+                    is_ceiling=True,
+                ),
             ],
             rows=[
-                {"figure": name, "lossnlp": short(quality[name]), "torch, 32 bits": short(wanted[name]), "apart": short(value)}
+                {
+                    "figure": name,
+                    "lossnlp": short(quality[name]),
+                    "torch, 32 bits": short(wanted[name]),
+                    "apart": short(value),
+                }
                 for name, value in sorted(apart.items(), key=lambda pair: -pair[1])
             ],
-            plots=[Plot("Share of deals with the same value", ("", "share"), {name: [(0, value)] for name, value in by_field.items()})],
-            notes=[f"{len(deals)} held-out deals; the weights of both are those of the bundle. A field is one value of an assessment, a set counts as one."],
+            plots=[
+                Plot(
+                    "Share of deals with the same value",
+                    ("", "share"),
+                    {name: [(0, value)] for name, value in by_field.items()},
+                )
+            ],
+            notes=[
+                f"{len(deals)} held-out deals, both with the bundle's weights. A field is one value of an assessment; a set counts as one."
+            ],
             options=vars(asked),
         )
     )

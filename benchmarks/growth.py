@@ -52,11 +52,20 @@ class Ready:
 def main() -> None:
     """Measures each kind of growth and writes the exponents."""
     ask = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=main.__doc__)
-    ask.add_argument("--notes", type=int, default=10_000, help="most notes, in steps of ten from 100 (default: %(default)s)")
+    ask.add_argument(
+        "--notes", type=int, default=10_000, help="most notes, in steps of ten from 100 (default: %(default)s)"
+    )
     ask.add_argument("--words", type=int, default=100_000, help="most words of a transcript (default: %(default)s)")
-    ask.add_argument("--stored", type=int, default=100_000, help="most stored assessments, from 1,000 (default: %(default)s)")
+    ask.add_argument(
+        "--stored", type=int, default=100_000, help="most stored assessments, from 1,000 (default: %(default)s)"
+    )
     ask.add_argument("--rounds", type=int, default=ROUNDS, help="rounds, in turns (default: %(default)s)")
-    ask.add_argument("--each", type=int, default=512, help="notes read in calls of 1 to 512, and on 1 and 2 cores (default: %(default)s)")
+    ask.add_argument(
+        "--each",
+        type=int,
+        default=512,
+        help="notes read in calls of 1 to 512, and on 1 and 2 cores (default: %(default)s)",
+    )
     asked = ask.parse_args()
     record, classifier = Record(), LossClassifier.load()
     list(classifier.assess_many(as_deals(notes(16))))
@@ -71,22 +80,53 @@ def main() -> None:
         "words of a transcript": fit_exponent(medians["words"], least=min(FEWEST_WORDS, asked.words // 10)),
         **{f"stored assessments, {what}": fit_exponent(_medians(found)) for what, found in of_stored.items()},
     }
-    tables = {"notes, s": of_notes, "words of a transcript, s": of_words, "deals a call, notes a second": of_calls, "cores, notes a second": of_cores}
+    tables = {
+        "notes, s": of_notes,
+        "words of a transcript, s": of_words,
+        "deals a call, notes a second": of_calls,
+        "cores, notes a second": of_cores,
+    }
     tables |= {f"stored assessments, ms an {what}": found for what, found in of_stored.items()}
     record.write(
         Result(
             "growth",
             "How cost grows",
             figures=[
-                *(Figure(f"exponent of cost over {name}", round(value, 3), target=EXPONENT, is_ceiling=True) for name, value in exponents.items()),
+                *(
+                    Figure(f"exponent of cost over {name}", round(value, 3), target=EXPONENT, is_ceiling=True)
+                    for name, value in exponents.items()
+                ),
                 Figure("two cores read, times one", short(_medians(of_cores)[2] / _medians(of_cores)[1])),
             ],
-            rows=[{"of": name, "size": size, **spread(values)} for name, found in tables.items() for size, values in found.items()],
+            rows=[
+                {"of": name, "size": size, **spread(values)}
+                for name, found in tables.items()
+                for size, values in found.items()
+            ],
             plots=[
-                Plot("Reading time", ("notes, or words of one transcript", "s"), {name: list(found.items()) for name, found in medians.items()}, "log"),
-                Plot("Deals a call of assess_many", ("deals", "notes a second"), {"lossnlp": list(_medians(of_calls).items())}, "log"),
-                Plot("Cores", ("", "notes a second"), {f"{cores} cores": [(0, value)] for cores, value in _medians(of_cores).items()}),
-                Plot("Database", ("stored assessments", "ms"), {name: list(_medians(found).items()) for name, found in of_stored.items()}, "log"),
+                Plot(
+                    "Reading time",
+                    ("notes, or words of one transcript", "s"),
+                    {name: list(found.items()) for name, found in medians.items()},
+                    "log",
+                ),
+                Plot(
+                    "Deals a call of assess_many",
+                    ("deals", "notes a second"),
+                    {"lossnlp": list(_medians(of_calls).items())},
+                    "log",
+                ),
+                Plot(
+                    "Cores",
+                    ("", "notes a second"),
+                    {f"{cores} cores": [(0, value)] for cores, value in _medians(of_cores).items()},
+                ),
+                Plot(
+                    "Database",
+                    ("stored assessments", "ms"),
+                    {name: list(_medians(found).items()) for name, found in of_stored.items()},
+                    "log",
+                ),
             ],
             notes=[
                 f"Exponents by least squares on logarithms over all sizes run; of words from {min(FEWEST_WORDS, asked.words // 10):,} on.",

@@ -38,17 +38,28 @@ def main() -> None:
             "latency",
             "One note at a time",
             figures=[
-                Figure(f"p{percent} of a note, times less than {name}", short(ratio_of(found[name], found[OURS])), target=TIMES_LESS)
+                Figure(
+                    f"p{percent} of a note, times less than {name}",
+                    short(ratio_of(found[name], found[OURS])),
+                    target=TIMES_LESS,
+                )
                 for percent, found in times.items()
                 for name in turns
                 if name != OURS
             ],
-            rows=[_row(name, [times[percent][name] for percent in _PERCENTS], of_one) for name, of_one in turns.items()],
+            rows=[
+                _row(name, [times[percent][name] for percent in _PERCENTS], of_one) for name, of_one in turns.items()
+            ],
             plots=[
-                Plot("Time of one note, share of notes done", ("ms", "share"), {name: _curve(of_one) for name, of_one in turns.items()}, "lines")
+                Plot(
+                    "Time of one note, share of notes done",
+                    ("ms", "share"),
+                    {name: _curve(of_one) for name, of_one in turns.items()},
+                    "lines",
+                )
             ],
             notes=[
-                f"{asked.notes} rep notes one by one, {asked.cores} cores, {asked.rounds} rounds in turns; p50 and p99 of each round, then their median.",
+                f"{asked.notes} rep notes one by one, {asked.cores} cores, {asked.rounds} rounds in turns; of p50 and p99 the median.",
                 *(f"Not measured: {name} ({why})." for name, why in missing.items()),
             ],
             options=vars(asked),
@@ -64,7 +75,11 @@ def _row(name: str, of_rounds: Sequence[Sequence[float]], turns: Sequence[Turn])
     told: dict[str, object] = {"peer": name}
     for percent, values in zip(_PERCENTS, of_rounds, strict=True):
         found = spread(values)
-        told |= {f"p{percent} ms": found["median"], f"p{percent} lowest": found["lowest"], f"p{percent} highest": found["highest"]}
+        told |= {
+            f"p{percent} ms": found["median"],
+            f"p{percent} lowest": found["lowest"],
+            f"p{percent} highest": found["highest"],
+        }
     return told | {"processor ms a note": short(statistics.median(turn.cpu_ms_each for turn in turns))}
 
 

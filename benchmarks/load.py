@@ -59,7 +59,16 @@ def fill_up(load: Load) -> Turn:
     Raises:
         RuntimeError: Some were not answered.
     """
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{load.seconds:g}s", "--timeout", "60s", "-s", str(_FOLDER / "load.lua")]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{load.seconds:g}s",
+        "--timeout",
+        "60s",
+        "-s",
+        str(_FOLDER / "load.lua"),
+    ]
     address = load.service.url + load.service.path
     before_s = load.service.cpu_s()
     told = _run([*command, address, "--", str(load.bodies), uuid4().hex, KEY], {})
@@ -89,9 +98,24 @@ def send_at(load: Load, rate: float, *, python: str) -> AtRate:
         python: That has locust.
     """
     users = max(1, math.ceil(rate * _USER_S))
-    told = {"LOAD_BODIES": str(load.bodies), "LOAD_PATH": load.service.path, "LOAD_KEY": KEY, "LOAD_PREFIX": uuid4().hex}
+    told = {
+        "LOAD_BODIES": str(load.bodies),
+        "LOAD_PATH": load.service.path,
+        "LOAD_KEY": KEY,
+        "LOAD_PREFIX": uuid4().hex,
+    }
     length = ["-u", str(users), "-r", str(users), "-t", f"{math.ceil(load.seconds)}s"]
-    command = [python, "-m", "locust", "-f", str(_FOLDER / "locust_load.py"), "--headless", "--json", "--exit-code-on-error", "0"]
+    command = [
+        python,
+        "-m",
+        "locust",
+        "-f",
+        str(_FOLDER / "locust_load.py"),
+        "--headless",
+        "--json",
+        "--exit-code-on-error",
+        "0",
+    ]
     found = _run([*command, *length, "--host", load.service.url], {**told, "LOAD_EACH": str(rate / users)})
     return read_locust(json.loads(found[found.index("[") :]), rate)
 
@@ -103,7 +127,9 @@ def read_locust(told: list[dict[str, Any]], rate: float) -> AtRate:
         told: One entry an address.
         rate: Requests a second that it was asked for.
     """
-    (one,) = told or [{"num_requests": 0, "num_failures": 0, "response_times": {}, "start_time": 0, "last_request_timestamp": 1}]
+    (one,) = told or [
+        {"num_requests": 0, "num_failures": 0, "response_times": {}, "start_time": 0, "last_request_timestamp": 1}
+    ]
     times = [float(ms) for ms, times in one["response_times"].items() for _ in range(times)] or [_HIGHEST_MS]
     seconds = max(1e-3, one["last_request_timestamp"] - one["start_time"])
     failed = one["num_failures"] / max(1, one["num_requests"])

@@ -24,7 +24,18 @@ _FLAGS = (
     "i8mm",
     "bf16",
 )
-_PACKAGES = ("lossnlp", "openvino", "numpy", "tokenizers", "torch", "transformers", "spacy", "scikit-learn", "uvicorn", "mlflow")
+_PACKAGES = (
+    "lossnlp",
+    "openvino",
+    "numpy",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "spacy",
+    "scikit-learn",
+    "uvicorn",
+    "mlflow",
+)
 
 
 def machine_facts() -> dict[str, Any]:

@@ -55,7 +55,11 @@ def transcript(words: int) -> Deal:
     """
     said = list(islice(_spoken(), words))
     turns = [
-        {"speaker": "Seller" if place % 2 else "Buyer", "role": "rep" if place % 2 else "buyer", "text": " ".join(said[low : low + _WORDS_A_TURN])}
+        {
+            "speaker": "Seller" if place % 2 else "Buyer",
+            "role": "rep" if place % 2 else "buyer",
+            "text": " ".join(said[low : low + _WORDS_A_TURN]),
+        }
         for place, low in enumerate(range(0, words, _WORDS_A_TURN))
     ]
     document = {"id": "call", "kind": "call_transcript", "turns": turns}

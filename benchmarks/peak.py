@@ -42,24 +42,44 @@ def main() -> None:
     torch.set_num_threads(asked.cores)
     deals, classifier = as_deals(notes(asked.notes)), LossClassifier.load(threads=asked.cores)
     needed = network_operations(bundle, deals)
-    products = {f"{kind}, {runtime}": _product(kind, runtime, asked.cores) for kind in KINDS for runtime in ("OpenVINO", "torch")}
+    products = {
+        f"{kind}, {runtime}": _product(kind, runtime, asked.cores)
+        for kind in KINDS
+        for runtime in ("OpenVINO", "torch")
+    }
     takers: dict[str, Callable[[], Turn]] = {name: partial(_multiply, one) for name, one in products.items()}
     list(classifier.assess_many(deals[:16]))
-    turns = take_turns({"backfill": lambda: timed(lambda: list(classifier.assess_many(deals))), **takers}, rounds=asked.rounds)
+    turns = take_turns(
+        {"backfill": lambda: timed(lambda: list(classifier.assess_many(deals))), **takers}, rounds=asked.rounds
+    )
     reached = [needed / turn.wall_s / 1e9 for turn in turns.pop("backfill")]
     rates = {name: [_PRODUCTS * _OPERATIONS / turn.wall_s / 1e9 for turn in of_one] for name, of_one in turns.items()}
-    peaks = {kind: max(statistics.median(rate) for name, rate in rates.items() if name.startswith(kind)) for kind in KINDS}
+    peaks = {
+        kind: max(statistics.median(rate) for name, rate in rates.items() if name.startswith(kind)) for kind in KINDS
+    }
     measured = {"network while backfilling": reached, **rates}
     record.write(
         Result(
             "peak",
             "Share of the matrix peak",
-            figures=[Figure(f"share of the {kind} peak", short(statistics.median(reached) / peak)) for kind, peak in peaks.items()],
-            rows=[{"what": name, **{f"GFLOP/s {key}": value for key, value in spread(rate).items()}} for name, rate in measured.items()],
-            plots=[Plot("GFLOP/s, median of the rounds", ("", "GFLOP/s"), {name: [(0, statistics.median(rate))] for name, rate in measured.items()})],
+            figures=[
+                Figure(f"share of the {kind} peak", short(statistics.median(reached) / peak))
+                for kind, peak in peaks.items()
+            ],
+            rows=[
+                {"what": name, **{f"GFLOP/s {key}": value for key, value in spread(rate).items()}}
+                for name, rate in measured.items()
+            ],
+            plots=[
+                Plot(
+                    "GFLOP/s, median of the rounds",
+                    ("", "GFLOP/s"),
+                    {name: [(0, statistics.median(rate))] for name, rate in measured.items()},
+                )
+            ],
             notes=[
-                f"Operations counted from the network's shapes and the tokens of {asked.notes} notes, without padding: {short(needed / 1e9)} GFLOP. "
-                f"Peak: products of {_SIDE} by {_SIDE}, the faster of OpenVINO and torch, in the same run. Multiplication and addition count as two."
+                f"Operations counted from shapes and the tokens of {asked.notes} notes, without padding: {short(needed / 1e9)} GFLOP.",
+                f"Peak: products of {_SIDE} by {_SIDE}, the faster of OpenVINO and torch. Multiplying and adding count as two.",
             ],
             options=vars(asked),
         )
@@ -77,7 +97,12 @@ def network_operations(bundle: Bundle, deals: Sequence[Deal]) -> float:
     lengths = [len(window.ids) for deal in deals for window in windows.make(read_deal(deal).segments)]
     shape = rebuild_network(bundle).reader.encoder.config
     out = Layout(bundle.taxonomy.codes, bundle.taxonomy.element_codes).width
-    sizes = {"layers": shape.num_hidden_layers, "width": shape.hidden_size, "inner": shape.intermediate_size, "out": out}
+    sizes = {
+        "layers": shape.num_hidden_layers,
+        "width": shape.hidden_size,
+        "inner": shape.intermediate_size,
+        "out": out,
+    }
     return float(sum(window_operations(length, **sizes) for length in lengths))
 
 
@@ -113,7 +138,7 @@ def _product(kind: str, runtime: str, cores: int) -> Callable[[], object]:
     left, right = torch.from_numpy(numbers)
     if kind == "int8":
         left, right = ((20 * one).to(torch.int8) for one in (left, right))
-        return lambda: torch._int_mm(left, right)  # noqa: SLF001 (its name for the product of 8-bit integers)
+        return lambda: torch._int_mm(left, right)  # its name for the product of 8-bit integers
     dtype = torch.bfloat16 if kind == "bf16" else torch.float32
     left, right = left.to(dtype), right.to(dtype)
     return lambda: left @ right
@@ -126,7 +151,9 @@ def _in_openvino(kind: str, numbers: np.ndarray, cores: int) -> Callable[[], obj
         left, right = _rounded(left, 256), _rounded(right, 255)
     product = opset13.reduce_max(opset13.matmul(left, right, False, True), np.array([1]), False)  # noqa: FBT003 (its signature)
     hint = {"INFERENCE_PRECISION_HINT": "bf16" if kind == "bf16" else "f32", "INFERENCE_NUM_THREADS": cores}
-    request = openvino.Core().compile_model(openvino.Model([product], [given], kind), "CPU", hint).create_infer_request()
+    request = (
+        openvino.Core().compile_model(openvino.Model([product], [given], kind), "CPU", hint).create_infer_request()
+    )
     return lambda: request.infer({0: numbers[0]}, share_inputs=True)
 
 

@@ -37,7 +37,7 @@ class PeerProcess:
     """
 
     def __init__(self, command: Sequence[str], *, cores: int) -> None:
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
         threads = {name: str(cores) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
         quiet = {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
         pipe = subprocess.PIPE

@@ -113,7 +113,11 @@ class Record:
 
 def say(figure: Figure) -> str:
     """Gives a figure in one line."""
-    aim = "" if figure.target is None else f" (target: {'at most' if figure.is_ceiling else 'at least'} {figure.target:g})"
+    aim = (
+        ""
+        if figure.target is None
+        else f" (target: {'at most' if figure.is_ceiling else 'at least'} {figure.target:g})"
+    )
     return f"{figure.name}: {short(figure.measured):g}{' ' if figure.unit else ''}{figure.unit}{aim}"
 
 

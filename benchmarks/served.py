@@ -76,8 +76,23 @@ def mlflow_service() -> Iterator[Served]:
         model, port = Path(folder) / "model", _free_port()
         code, artifacts = str(ROOT / "training" / "pyfunc.py"), {"bundle": str(find_default_bundle())}
         mlflow.pyfunc.save_model(model, python_model=code, artifacts=artifacts, pip_requirements=["lossnlp"])
-        command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(port), "--env-manager", "local"]
-        with _running(command, {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}, port, ready="/ping") as (pid, ready_s):
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "models",
+            "serve",
+            "-m",
+            str(model),
+            "-p",
+            str(port),
+            "--env-manager",
+            "local",
+        ]
+        with _running(command, {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}, port, ready="/ping") as (
+            pid,
+            ready_s,
+        ):
             yield Served(f"http://127.0.0.1:{port}", "/invocations", pid, ready_s, is_table=True)
 
 
@@ -89,7 +104,10 @@ def litserve_service(python: str) -> Iterator[Served]:
         python: That has litserve and lossnlp.
     """
     port = _free_port()
-    with _running([python, "-m", "benchmarks.peers.litserve_app", str(port)], {}, port, ready="/health") as (pid, ready_s):
+    with _running([python, "-m", "benchmarks.peers.litserve_app", str(port)], {}, port, ready="/health") as (
+        pid,
+        ready_s,
+    ):
         yield Served(f"http://127.0.0.1:{port}", "/predict", pid, ready_s)
 
 

@@ -37,7 +37,9 @@ def main() -> None:
     ask.add_argument("--notes", type=int, default=300, help="different notes (default: %(default)s)")
     ask.add_argument("--seconds", type=float, default=10.0, help="of a turn (default: %(default)s)")
     ask.add_argument("--rounds", type=int, default=ROUNDS, help="alternating rounds (default: %(default)s)")
-    ask.add_argument("--rates", type=float, nargs="*", help="requests a second; default: 25, 50 and 75 %% of what is read in process")
+    ask.add_argument(
+        "--rates", type=float, nargs="*", help="requests a second; default: 25, 50 and 75 %% of what is read in process"
+    )
     asked = ask.parse_args()
     if not has_wrk():
         ask.error("wrk is not here: apt-get install wrk")
@@ -58,7 +60,8 @@ def main() -> None:
         inside = statistics.median(turn.per_s for turn in turns[IN_PROCESS])
         rates = asked.rates or [short(inside * share) for share in _SHARES]
         rated: dict[str, list[AtRate]] = {
-            name: [send_at(load, rate, python=locust) for rate in rates] if locust else [] for name, load in loads.items()
+            name: [send_at(load, rate, python=locust) for rate in rates] if locust else []
+            for name, load in loads.items()
         }
     missing |= {} if locust else {"fixed rates": "needs locust"}
     record.write(_result(turns, rated, missing, vars(asked)))
@@ -82,37 +85,69 @@ def _start_all(stack: ExitStack) -> tuple[dict[str, Served], dict[str, str]]:
 
 def _result(turns: Turns, rated: Rated, missing: Mapping[str, str], options: Mapping[str, Any]) -> Result:
     speeds = {name: [turn.per_s for turn in of_one] for name, of_one in turns.items()}
-    figures = [Figure("notes a second served, share of in process", short(ratio_of(speeds[SERVICE], speeds[IN_PROCESS])), target=OF_IN_PROCESS)]
+    figures = [
+        Figure(
+            "notes a second served, share of in process",
+            short(ratio_of(speeds[SERVICE], speeds[IN_PROCESS])),
+            target=OF_IN_PROCESS,
+        )
+    ]
     figures += [
         Figure(f"notes a second served, times {name}", short(ratio_of(speeds[SERVICE], values)))
         for name, values in speeds.items()
         if name not in (SERVICE, IN_PROCESS)
     ]
     full = [
-        {"service": name, "asked a second": "as many as it takes", "answered a second": spread(speeds[name])["median"], "processor ms a note": short(statistics.median(turn.cpu_ms_each for turn in of_one))}
+        {
+            "service": name,
+            "asked a second": "as many as it takes",
+            "answered a second": spread(speeds[name])["median"],
+            "processor ms a note": short(statistics.median(turn.cpu_ms_each for turn in of_one)),
+        }
         for name, of_one in turns.items()
     ]
     fixed = [
-        {"service": name, "asked a second": short(one.asked_per_s), "answered a second": short(one.answered_per_s), "p50 ms": short(one.p50_ms), "p99 ms": short(one.p99_ms), "failed": short(one.failed)}
+        {
+            "service": name,
+            "asked a second": short(one.asked_per_s),
+            "answered a second": short(one.answered_per_s),
+            "p50 ms": short(one.p50_ms),
+            "p99 ms": short(one.p99_ms),
+            "failed": short(one.failed),
+        }
         for name, of_one in rated.items()
         for one in of_one
     ]
-    lines = {f"{name}, p{percent}": [(one.asked_per_s, getattr(one, f"p{percent}_ms")) for one in of_one] for name, of_one in rated.items() if of_one for percent in (50, 99)}
-    plots = [Plot("Notes a second, as many as it takes", ("", "notes a second"), {name: [(0, statistics.median(values))] for name, values in speeds.items()})]
+    lines = {
+        f"{name}, p{percent}": [(one.asked_per_s, getattr(one, f"p{percent}_ms")) for one in of_one]
+        for name, of_one in rated.items()
+        if of_one
+        for percent in (50, 99)
+    }
+    plots = [
+        Plot(
+            "Notes a second, as many as it takes",
+            ("", "notes a second"),
+            {name: [(0, statistics.median(values))] for name, values in speeds.items()},
+        )
+    ]
     return Result(
         "service",
         "The service",
         figures=figures,
         rows=full + fixed,
-        plots=plots + ([Plot("Time of an answer at a fixed rate", ("requests a second", "ms"), lines, "log")] if lines else []),
+        plots=plots
+        + ([Plot("Time of an answer at a fixed rate", ("requests a second", "ms"), lines, "log")] if lines else []),
         notes=[
-            "Notes one a request, each a deal of its own; wrk with 32 connections for as many as it takes, Locust at fixed rates. "
+            "One note a request, each a deal of its own; wrk with 32 connections for as many as it takes, Locust at fixed rates.",
             "The load comes from the same machine, and its processors are the service's.",
             "lossnlp-serve stores every answer and opens its review; the other two only answer.",
             *(f"Not measured: {name} ({why})." for name, why in missing.items()),
         ],
         options=options,
-        found={"turns": {name: [[one.count, one.wall_s, one.cpu_s] for one in of_one] for name, of_one in turns.items()}},
+        found={
+            "turns": {name: [[one.count, one.wall_s, one.cpu_s] for one in of_one] for name, of_one in turns.items()}
+        },
     )
 
 

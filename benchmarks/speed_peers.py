@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from benchmarks.turns import Turn, timed
 
@@ -78,7 +78,10 @@ def _sentence_transformers(scene: Scene, *, backend: str = "torch") -> Ways:
     model.max_seq_length = MAX_TOKENS
     heads = np.random.default_rng(0).normal(size=(model.encode(["a"]).shape[1], _OUTPUTS)).astype(np.float32)
     # It sorts the texts by length itself
-    return {str(size): lambda texts, size=size: 1 / (1 + np.exp(-(model.encode(list(texts), batch_size=size) @ heads))) for size in BATCHES}  # type: ignore[misc]
+    return {
+        str(size): lambda texts, size=size: 1 / (1 + np.exp(-(model.encode(list(texts), batch_size=size) @ heads)))
+        for size in BATCHES
+    }  # type: ignore[misc]
 
 
 def _onnx(scene: Scene) -> Ways:
@@ -102,7 +105,7 @@ def _setfit(scene: Scene) -> Ways:
     return {str(size): lambda texts, size=size: model.predict(list(texts), batch_size=size) for size in BATCHES}  # type: ignore[misc]
 
 
-def _textcat(scene: Scene) -> Ways:
+def _textcat(_scene: Scene) -> Ways:
     from benchmarks.peers.textcat import TextCat
     from training.corpus import corpus_files, read_corpus
 
@@ -198,7 +201,9 @@ def main() -> None:
     best = max(tried, key=lambda name: tried[name])
     _tell(out, {"way": best, "tried_per_s": tried})
     for line in sys.stdin:
-        _tell(out, asdict(_each(ways, own) if line.strip() == "each" else timed(lambda: ways[best](own), count=len(own))))
+        _tell(
+            out, asdict(_each(ways, own) if line.strip() == "each" else timed(lambda: ways[best](own), count=len(own)))
+        )
 
 
 def _try_all(ways: Ways, texts: Sequence[str]) -> dict[str, float]:
@@ -229,7 +234,7 @@ def _keep_to(cores: int) -> None:
         torch.set_num_threads(cores)
 
 
-def _tell(out: Any, told: object) -> None:
+def _tell(out: TextIO, told: object) -> None:
     out.write(json.dumps(told) + "\n")
     out.flush()
 

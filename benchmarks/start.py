@@ -58,15 +58,25 @@ def main() -> None:
                 Figure(f"resident after {_NOTES} notes, serving", spreads["service, resident MB"]["median"], "MB"),
             ],
             rows=[{"what": name, **values} for name, values in spreads.items()],
-            plots=[Plot("Parts of a cold start", ("", "s"), {name: [(0, spreads[name]["median"])] for name in ("import s", "load s", "first assessment s")})],
-            notes=[f"{asked.rounds} fresh processes of each kind, in turns; files are in the system's cache after the first."],
+            plots=[
+                Plot(
+                    "Parts of a cold start",
+                    ("", "s"),
+                    {name: [(0, spreads[name]["median"])] for name in ("import s", "load s", "first assessment s")},
+                )
+            ],
+            notes=[
+                f"{asked.rounds} fresh processes of each kind, in turns; files are in the system's cache after the first."
+            ],
             options=vars(asked),
         )
     )
 
 
 def _in_process(texts: list[str]) -> dict[str, float]:
-    child = subprocess.run([sys.executable, "-c", _CHILD], input=json.dumps(texts), capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD], input=json.dumps(texts), capture_output=True, text=True, check=True
+    )
     found: dict[str, float] = json.loads(child.stdout)
     return found
 
@@ -74,7 +84,9 @@ def _in_process(texts: list[str]) -> dict[str, float]:
 def _served(texts: list[str]) -> dict[str, float]:
     with lossnlp_service() as service, httpx2.Client(base_url=service.url, timeout=60.0) as client:
         for place, text in enumerate(texts):
-            client.post("/v1/assessments", json=as_request(text, str(place)), headers={"Authorization": f"Bearer {KEY}"})
+            client.post(
+                "/v1/assessments", json=as_request(text, str(place)), headers={"Authorization": f"Bearer {KEY}"}
+            )
         return {"service, start to ready s": service.ready_s, "service, resident MB": resident_mb(service.pid)}
 
 

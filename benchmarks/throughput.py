@@ -38,7 +38,7 @@ def main() -> None:
             rows=rows,
             plots=[Plot("Notes a second, median of the rounds", ("", "notes a second"), _bars(turns))],
             notes=[
-                f"{asked.notes} rep notes of the corpus, median {words:g} words; {asked.cores} cores for each, {asked.rounds} rounds in turns.",
+                f"{asked.notes} rep notes, median {words:g} words; {asked.cores} cores for each, {asked.rounds} rounds in turns.",
                 "Of each peer the fastest setting of its batches counts. Linear heads on top of other runtimes are drawn at random.",
                 *(f"Not measured: {name} ({why})." for name, why in missing.items()),
             ],

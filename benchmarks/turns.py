@@ -88,5 +88,7 @@ def fit_exponent(costs: Mapping[float, float], *, least: float = 0) -> float:
         least: Smaller sizes are left out: what is paid once a call weighs more there than what grows.
     """
     kept = {size: cost for size, cost in costs.items() if size >= least}
-    slope, _ = statistics.linear_regression([math.log(size) for size in kept], [math.log(cost) for cost in kept.values()])
+    slope, _ = statistics.linear_regression(
+        [math.log(size) for size in kept], [math.log(cost) for cost in kept.values()]
+    )
     return slope

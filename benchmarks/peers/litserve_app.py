@@ -15,7 +15,7 @@ _AT_ONCE, _WINDOW_S = 16, 0.002  # as lossnlp's own service has them
 class LossApi(litserve.LitAPI):
     """Answers a request in lossnlp's short form with its assessment."""
 
-    def setup(self, device: str) -> None:
+    def setup(self, device: str) -> None:  # noqa: ARG002 (the signature is LitServe's)
         """Loads the classifier."""
         self._classifier = LossClassifier.load()
 

@@ -5,13 +5,16 @@ It answers a note from the first 256 tokens as one segment, and finds neither qu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, Pipeline
+from transformers import AutoModel, AutoTokenizer, BatchEncoding, Pipeline
 
 from lossnlp.bundle import Bundle
 from lossnlp.heads import Layout
@@ -55,21 +58,26 @@ class LossPipeline(Pipeline):
     def _sanitize_parameters(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         return {}, {}, {}
 
-    def preprocess(self, input_: str) -> Any:
+    def preprocess(self, input_: str) -> BatchEncoding:
         """Gives the tokens of a text."""
-        return self.tokenizer(input_, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+        read: BatchEncoding = self.tokenizer(input_, truncation=True, max_length=_MAX_TOKENS, return_tensors="pt")
+        return read
 
-    def _forward(self, inputs: Any) -> dict[str, Tensor]:
+    def _forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         hidden = self.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).last_hidden_state
         read = self._head(hidden).float()
-        slots, values = read[..., : self._layout.n_slots], read[..., self._layout.n_slots :][..., : self._layout.n_values]
+        slots, values = (
+            read[..., : self._layout.n_slots],
+            read[..., self._layout.n_slots :][..., : self._layout.n_values],
+        )
         absent = inputs["attention_mask"][..., None] == 0
         weights = torch.softmax(slots.masked_fill(absent, -1e9), dim=1)
         return {"logits": (weights[..., self._owners] * values).sum(1)}
 
-    def postprocess(self, outputs: dict[str, Tensor]) -> Any:
+    def postprocess(self, outputs: dict[str, Tensor]) -> NDArray[np.float32]:
         """Gives the logits as an array."""
-        return outputs["logits"].numpy()
+        logits: NDArray[np.float32] = outputs["logits"].numpy()
+        return logits
 
 
 def make_pipeline(folder: Path, *, dtype: str) -> LossPipeline:
@@ -85,4 +93,5 @@ def make_pipeline(folder: Path, *, dtype: str) -> LossPipeline:
     head = nn.Linear(int(model.config.hidden_size), layout.width)
     head.load_state_dict(load_file(folder / _HEAD))
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return LossPipeline(model=model, tokenizer=tokenizer, device="cpu", head=head.to(kind).requires_grad_(False), layout=layout)
+    head = head.to(kind).requires_grad_(requires_grad=False)
+    return LossPipeline(model=model, tokenizer=tokenizer, device="cpu", head=head, layout=layout)
