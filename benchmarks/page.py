@@ -16,6 +16,7 @@ from benchmarks.results import FOLDER, Plot, Result, read_results, say
 from benchmarks.turns import short
 
 PAGE = "index.html"
+FIGURES, END = "<!-- figures: python -m benchmarks.page --into docs/speed.md -->", "<!-- end of figures -->"
 _INCHES, _INCHES_A_BAR = (7.0, 4.0), 0.35
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
@@ -40,6 +41,17 @@ def build_markdown(results: Sequence[Result]) -> str:
     head = ["| figure | measured | target | met |", "| --- | --- | --- | --- |"]
     rows = ["| " + " | ".join(row) + " |" for result in results for row in _targets(result)]
     return "\n".join([*head, *rows, "", *dict.fromkeys(_machine(result) for result in results), ""])
+
+
+def put_into(page: str, table: str) -> str:
+    """Gives a Markdown page with the table between its comments, in place of what stood there.
+
+    Args:
+        page: Has a line FIGURES and a later line END.
+        table: What to put there.
+    """
+    before, _, rest = page.partition(FIGURES)
+    return f"{before}{FIGURES}\n\n{table}\n{END}{rest.partition(END)[2]}"
 
 
 def _part(result: Result) -> Iterator[str]:
@@ -115,11 +127,16 @@ def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m benchmarks.page", description=main.__doc__)
     ask.add_argument("--folder", type=Path, default=FOLDER, help="where results are (default: %(default)s)")
     ask.add_argument("--markdown", action="store_true", help="print a Markdown table instead")
+    ask.add_argument("--into", type=Path, help="put the table into a Markdown page, between its two comments")
     asked = ask.parse_args()
     results = read_results(asked.folder)
     if not results:
         ask.error(f"{asked.folder} holds no results; run make bench")
-    if asked.markdown:
+    if asked.into:
+        asked.into.write_text(
+            put_into(asked.into.read_text(encoding="utf-8"), build_markdown(results)), encoding="utf-8"
+        )
+    if asked.markdown or asked.into:
         sys.stdout.write(build_markdown(results))
         return
     page = asked.folder / PAGE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.page import build_markdown, build_page
+from benchmarks.page import END, FIGURES, build_markdown, build_page, put_into
 from benchmarks.results import Figure, Plot, Record, Result, read_results
 
 FASTER = Figure("times <peer>", 6.25, target=5.0)
@@ -50,3 +50,13 @@ def test_table_for_documentation_names_the_machine(results: list[Result]) -> Non
     assert "| exponent | 1.2 | at most 1.05 | no |" in table
     assert "cores" in table
     assert results[0].machine["bundle"] in table
+
+
+def test_table_takes_the_place_of_the_old_one() -> None:
+    page = f"Before.\n{FIGURES}\n\nold\n\n{END}\nAfter.\n"
+    assert put_into(put_into(page, "new\n"), "newer\n") == f"Before.\n{FIGURES}\n\nnewer\n\n{END}\nAfter.\n"
+
+
+def test_page_of_the_documentation_has_a_place_for_it() -> None:
+    page = Path("docs/speed.md").read_text(encoding="utf-8")
+    assert page.index(FIGURES) < page.index(END)
