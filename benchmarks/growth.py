@@ -138,11 +138,11 @@ def main() -> None:
 
 
 def steps(least: int, most: int) -> list[int]:
-    """Gives the sizes from the least to the most in steps of ten; two at least."""
-    sizes = [least]
-    while len(sizes) < 2 or sizes[-1] * 10 <= most:
-        sizes.append(sizes[-1] * 10)
-    return sizes
+    """Gives the sizes up to the most in steps of ten, none below the least but the two largest."""
+    sizes = [most, most // 10]
+    while sizes[-1] // 10 >= least:
+        sizes.append(sizes[-1] // 10)
+    return sizes[::-1]
 
 
 def _medians(found: _Sizes) -> dict[float, float]:

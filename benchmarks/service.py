@@ -27,6 +27,7 @@ from benchmarks.turns import ROUNDS, Turn, short, spread, take_turns
 OF_IN_PROCESS = 0.85
 IN_PROCESS, SERVICE = "in process", "lossnlp-serve"
 _SHARES = (0.25, 0.5, 0.75)
+_WARM = 16
 Turns = Mapping[str, Sequence[Turn]]
 Rated = Mapping[str, Sequence[AtRate]]
 
@@ -54,8 +55,8 @@ def main() -> None:
         }
         takers: dict[str, Callable[[], Turn]] = {IN_PROCESS: peers[OURS].take_turn}
         takers |= {name: partial(fill_up, load) for name, load in loads.items()}
-        for load in loads.values():
-            fill_up(Load(load.service, load.bodies, 2.0))
+        for one in services.values():
+            one.ask_all(texts[:_WARM])
         turns = take_turns(takers, rounds=asked.rounds)
         inside = statistics.median(turn.per_s for turn in turns[IN_PROCESS])
         rates = asked.rates or [short(inside * share) for share in _SHARES]

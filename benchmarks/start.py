@@ -10,12 +10,10 @@ import json
 import subprocess
 import sys
 
-import httpx2
-
 from benchmarks.machine import resident_mb
-from benchmarks.material import as_request, notes
+from benchmarks.material import notes
 from benchmarks.results import Figure, Plot, Record, Result
-from benchmarks.served import KEY, lossnlp_service
+from benchmarks.served import lossnlp_service
 from benchmarks.turns import ROUNDS, spread
 
 _NOTES = 100
@@ -82,11 +80,8 @@ def _in_process(texts: list[str]) -> dict[str, float]:
 
 
 def _served(texts: list[str]) -> dict[str, float]:
-    with lossnlp_service() as service, httpx2.Client(base_url=service.url, timeout=60.0) as client:
-        for place, text in enumerate(texts):
-            client.post(
-                "/v1/assessments", json=as_request(text, str(place)), headers={"Authorization": f"Bearer {KEY}"}
-            )
+    with lossnlp_service() as service:
+        service.ask_all(texts)
         return {"service, start to ready s": service.ready_s, "service, resident MB": resident_mb(service.pid)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.growth import steps
 from benchmarks.load import read_locust
 from benchmarks.material import notes, transcript
 from benchmarks.peak import window_operations
@@ -31,3 +32,8 @@ def test_locust_answers_become_percentiles() -> None:
 
 def test_no_answer_at_all_counts_as_slowest() -> None:
     assert read_locust([], 5.0).p50_ms == 60_000
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(10_000, [100, 1_000, 10_000]), (20, [2, 20])])
+def test_sizes_grow_by_ten_up_to_the_most(most: int, sizes: list[int]) -> None:
+    assert steps(100, most) == sizes
