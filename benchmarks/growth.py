@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from benchmarks.material import as_deals, notes, transcript
 from benchmarks.page_latency import fill, reading
@@ -188,25 +190,33 @@ def _cores(texts: Sequence[str], rounds: int) -> _Sizes:
 
 def _stored(sizes: Sequence[int], rounds: int) -> dict[str, _Sizes]:
     """Gives how long one intake and one page of the queue take over so many stored assessments, in ms."""
-    found: dict[str, dict[int, list[float]]] = {"intake": {}, "queue page": {}}
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder)}/lossnlp.sqlite3"
-        migrate(url)
-        database = Database(url)
-        intake, there = Intake(Ready(), database, Metrics()), 0
-        for size in sizes:
-            fill(database, size, there=there)
-            there = size
-            took = [timed(partial(_take_in, intake, f"{size}-{turn}"), count=_TAKEN_IN) for turn in range(rounds + 1)]
-            looks = [timed(partial(_look, database)) for _ in range(rounds + 1)]
-            found["intake"][size] = [1000 * turn.wall_s / turn.count for turn in took[1:]]
-            found["queue page"][size] = [1000 * turn.wall_s for turn in looks[1:]]
-        database.close()
-    return dict(found)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        databases = {size: stack.enter_context(_filled(folder / f"{size}.sqlite3", size)) for size in sizes}
+        takes = {size: partial(_take_in, Intake(Ready(), database, Metrics())) for size, database in databases.items()}
+        looks = {size: partial(_look, database) for size, database in databases.items()}
+        for action in (*takes.values(), *looks.values()):
+            action()
+        found = {"intake": _in_turns(takes, rounds), "queue page": _in_turns(looks, rounds)}
+    shared = {"intake": _TAKEN_IN, "queue page": 1}
+    return {
+        what: {size: [1000 * seconds / shared[what] for seconds in values] for size, values in of_sizes.items()}
+        for what, of_sizes in found.items()
+    }
 
 
-def _take_in(intake: Intake, prefix: str) -> None:
-    for deal in as_deals(notes(_TAKEN_IN), prefix=prefix):
+@contextmanager
+def _filled(path: Path, deals: int) -> Iterator[Database]:
+    url = f"sqlite:///{path}"
+    migrate(url)
+    database = Database(url)
+    fill(database, deals)
+    yield database
+    database.close()
+
+
+def _take_in(intake: Intake) -> None:
+    for deal in as_deals(notes(_TAKEN_IN), prefix=uuid4().hex):
         intake.take_deal(deal)
 
 

@@ -117,21 +117,19 @@ def send_at(load: Load, rate: float, *, python: str) -> AtRate:
         "0",
     ]
     found = _run([*command, *length, "--host", load.service.url], {**told, "LOAD_EACH": str(rate / users)})
-    return read_locust(json.loads(found[found.index("[") :]), rate)
+    return read_locust(json.loads(found[found.index("[") :]), rate, seconds=math.ceil(load.seconds))
 
 
-def read_locust(told: list[dict[str, Any]], rate: float) -> AtRate:
+def read_locust(told: list[dict[str, Any]], rate: float, *, seconds: float) -> AtRate:
     """Gives what Locust's JSON says.
 
     Args:
         told: One entry an address.
         rate: Requests a second that it was asked for.
+        seconds: How long it sent.
     """
-    (one,) = told or [
-        {"num_requests": 0, "num_failures": 0, "response_times": {}, "start_time": 0, "last_request_timestamp": 1}
-    ]
+    (one,) = told or [{"num_requests": 0, "num_failures": 0, "response_times": {}}]
     times = [float(ms) for ms, times in one["response_times"].items() for _ in range(times)] or [_HIGHEST_MS]
-    seconds = max(1e-3, one["last_request_timestamp"] - one["start_time"])
     failed = one["num_failures"] / max(1, one["num_requests"])
     answered = (one["num_requests"] - one["num_failures"]) / seconds
     return AtRate(rate, answered, percentile(times, 50), percentile(times, 99), failed)

@@ -119,16 +119,10 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     serve(create_app(settings), listener)
 
 
-def fill(database: Database, deals: int, *, there: int = 0) -> None:
-    """Puts lost deals into a database that all wait.
-
-    Args:
-        database: Where to.
-        deals: How many are to be there.
-        there: How many it has been filled with before.
-    """
-    chance = random.Random(1 + there)
-    for low in range(there + 1, deals + 1, CHUNK):
+def fill(database: Database, deals: int) -> None:
+    """Puts so many lost deals into an empty database, all of which wait."""
+    chance = random.Random(1)
+    for low in range(1, deals + 1, CHUNK):
         rows: dict[type[Table], list[dict[str, Any]]] = {}
         for number in range(low, min(low + CHUNK, deals + 1)):
             for kind, row in _rows(number, chance):

@@ -1,7 +1,6 @@
 """A LitServe around the shipped classifier: notes that wait together are read in one call. Started by `benchmarks.served`."""
 
-from __future__ import annotations
-
+# No "from __future__ import annotations": LitServe hands the types of decode_request on as they are
 import sys
 from typing import Any
 
