@@ -53,12 +53,18 @@ def _lossnlp(scene: Scene) -> Ways:
     from lossnlp import LossClassifier
 
     classifier = LossClassifier.load(threads=scene.cores)
-    return {"assess_many": lambda texts: list(classifier.assess_many(as_deals(list(texts))))}
+    return {
+        "assess": lambda texts: [classifier.assess(deal) for deal in as_deals(list(texts))],
+        "assess_many": lambda texts: list(classifier.assess_many(as_deals(list(texts)))),
+    }
 
 
 def _transformers(scene: Scene, *, dtype: str = "float32") -> Ways:
+    import torch
+
     from benchmarks.peers.pipeline import make_pipeline
 
+    torch.set_num_threads(scene.cores)
     pipeline = make_pipeline(scene.encoder, dtype=dtype)
     return _by_batch(lambda texts, size: pipeline(list(texts), batch_size=size))
 
@@ -69,8 +75,10 @@ def _bf16(scene: Scene) -> Ways:
 
 def _sentence_transformers(scene: Scene, *, backend: str = "torch") -> Ways:
     import numpy as np
+    import torch
     from sentence_transformers import SentenceTransformer
 
+    torch.set_num_threads(scene.cores)
     settings = {"export": True} if backend != "torch" else {}
     if backend == "onnx":
         settings["provider"] = "CPUExecutionProvider"
@@ -93,10 +101,12 @@ def _openvino(scene: Scene) -> Ways:
 
 
 def _setfit(scene: Scene) -> Ways:
+    import torch
     from sentence_transformers import SentenceTransformer
     from setfit import SetFitModel
     from sklearn.linear_model import LogisticRegression
 
+    torch.set_num_threads(scene.cores)
     body = SentenceTransformer(str(scene.encoder), device="cpu")
     body.max_seq_length = MAX_TOKENS
     few = list(scene.texts[:72])
@@ -214,7 +224,7 @@ def _try_all(ways: Ways, texts: Sequence[str]) -> dict[str, float]:
 
 
 def _each(ways: Ways, texts: Sequence[str]) -> Turn:
-    """Gives a turn in which the texts come one by one."""
+    """Gives a turn in which the texts come one by one, each taken in the first way: alone."""
     read, took_ms = next(iter(ways.values())), []
     cpu_s = time.process_time()
     for text in texts:
@@ -228,10 +238,6 @@ def _keep_to(cores: int) -> None:
     """Keeps this process, and the threads that libraries will start, to so many processors."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    if has_module("torch"):
-        import torch
-
-        torch.set_num_threads(cores)
 
 
 def _tell(out: TextIO, told: object) -> None:

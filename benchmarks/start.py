@@ -12,6 +12,7 @@ import sys
 
 from benchmarks.machine import resident_mb
 from benchmarks.material import notes
+from benchmarks.peer_process import ROOT
 from benchmarks.results import Figure, Plot, Record, Result
 from benchmarks.served import lossnlp_service
 from benchmarks.turns import ROUNDS, spread
@@ -73,7 +74,7 @@ def main() -> None:
 
 def _in_process(texts: list[str]) -> dict[str, float]:
     child = subprocess.run(
-        [sys.executable, "-c", _CHILD], input=json.dumps(texts), capture_output=True, text=True, check=True
+        [sys.executable, "-c", _CHILD], input=json.dumps(texts), capture_output=True, text=True, check=True, cwd=ROOT
     )
     found: dict[str, float] = json.loads(child.stdout)
     return found

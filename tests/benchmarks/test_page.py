@@ -58,5 +58,5 @@ def test_table_takes_the_place_of_the_old_one() -> None:
 
 
 def test_page_of_the_documentation_has_a_place_for_it() -> None:
-    page = Path("docs/speed.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "speed.md").read_text(encoding="utf-8")
     assert page.index(FIGURES) < page.index(END)
