@@ -38,8 +38,8 @@ LESSONS: Mapping[str, tuple[str, ...]] = {
     "all but the reasons": ("primary", "reasons"),
 }
 MOST_DEALS = 1_000
-_PASSES = 12
-_RATE = 2e-3
+_PASSES = 8
+_RATE = 1e-3
 _DEALS_A_STEP = 16
 _TOKENS_AT_ONCE = 4096
 _CLIP_NORM = 1.0
