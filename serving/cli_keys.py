@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
@@ -16,7 +17,7 @@ from serving.audit.by_command import record_in
 from serving.auth import new_key
 from serving.errors import ConfigurationError
 from serving.schema import open_database
-from serving.scopes import USUAL_SCOPES, Scope
+from serving.scopes import MEANINGS, SCOPES, USUAL_SCOPES
 from serving.secret_values import digest_secret
 from serving.settings import load_settings
 from serving.store import now
@@ -26,6 +27,7 @@ from serving.terminal import open_console
 keys = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SCOPES_TOLD = ", ".join(f"{scope} ({meaning})" for scope, meaning in MEANINGS.items())
 _SPAN = re.compile(r"([0-9]{1,5})([mhd])")
 Name = Annotated[str, typer.Argument(help="Who uses it.", metavar="NAME")]
 
@@ -34,9 +36,9 @@ Name = Annotated[str, typer.Argument(help="Who uses it.", metavar="NAME")]
 def create_key(
     name: Name,
     scope: Annotated[
-        list[Scope] | None,
+        list[str] | None,
         typer.Option(
-            help="What it may do; may be repeated. Without it: classify, read and write-back. `admin` is all."
+            help=f"What it may do, of {_SCOPES_TOLD}; may be repeated. Without it all but admin.", metavar="SCOPE"
         ),
     ] = None,
     expires: Annotated[
@@ -45,7 +47,7 @@ def create_key(
 ) -> None:
     """Prints a new API key, this once."""
     key, expires_at = new_key(), _read_end(expires) if expires else None
-    scopes = tuple(dict.fromkeys(scope or USUAL_SCOPES))
+    scopes = _read_scopes(scope or USUAL_SCOPES)
     with closing(open_database(load_settings().database_url)) as database, database.writing() as session:
         require_free_name(session, name)
         row = add_key(session, name=name, key_sha256=digest_secret(key), scopes=scopes, expires_at=expires_at)
@@ -108,6 +110,19 @@ def _told(row: ApiKeyRow) -> str:
 
 def _shown(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _read_scopes(given: Iterable[str]) -> tuple[str, ...]:
+    """Gives the scopes, each once.
+
+    Raises:
+        ConfigurationError: There is no such scope.
+    """
+    scopes = tuple(dict.fromkeys(given))
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise ConfigurationError(f"--scope takes {', '.join(SCOPES)}, not '{unknown[0]}'.", field="scope")
+    return scopes
 
 
 def _read_end(text: str) -> datetime:

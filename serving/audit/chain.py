@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -115,7 +116,8 @@ def find_entries(session: Session, *, since: datetime | None = None, act: str | 
         query = query.where(AuditRow.at >= since)
     if act is not None:
         query = query.where(AuditRow.act == act)
-    yield from session.scalars(query.execution_options(yield_per=_PORTION))
+    with closing(session.scalars(query.execution_options(yield_per=_PORTION))) as rows:
+        yield from rows
 
 
 def verify_chain(session: Session, *, first: int = 1, kept: Head | None = None) -> Head:
@@ -132,10 +134,12 @@ def verify_chain(session: Session, *, first: int = 1, kept: Head | None = None) 
     head = _start(session, first)
     is_there = kept in (None, Head(), head)
     query = select(AuditRow).order_by(AuditRow.sequence)
-    rows = query if first == 1 else query.where(AuditRow.sequence >= first)
-    for row in session.scalars(rows.execution_options(yield_per=_PORTION)):
-        head = _follow(head, row)
-        is_there = is_there or head == kept
+    if first > 1:
+        query = query.where(AuditRow.sequence >= first)
+    with closing(session.scalars(query.execution_options(yield_per=_PORTION))) as rows:
+        for row in rows:
+            head = _follow(head, row)
+            is_there = is_there or head == kept
     if kept is not None and not is_there:
         raise _not_the_kept(kept, head, first=first)
     return head

@@ -67,7 +67,7 @@ def add(database: Database, *scopes: Scope, name: str = "caller", **terms: Any) 
 def guards(dependant: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Gives the names of all that a route depends on, each with the scopes that it is asked for."""
     for part in dependant.dependencies:
-        yield part.call.__name__, tuple(part.own_oauth_scopes or ())
+        yield getattr(part.call, "__name__", ""), tuple(part.own_oauth_scopes or ())
         yield from guards(part)
 
 
@@ -95,7 +95,7 @@ def test_description_names_the_scope_of_every_route(client: TestClient) -> None:
 def test_key_opens_what_its_scope_names(client: TestClient, keys: Database, held: Scope) -> None:
     headers = add(keys, held)
     refused = set()
-    for (method, path), _ in _NEEDED.items():
+    for method, path in _NEEDED:
         answer = client.request(method, path, headers=headers, json=DEAL if method == "POST" else None)
         if answer.status_code == 403:
             refused.add((method, path))
@@ -203,11 +203,12 @@ def test_name_in_use_is_taken(run: Any) -> None:
 @pytest.mark.parametrize(
     "words",
     [
+        ("create", "Ana", "--scope", "write"),
         ("create", "Ana", "--expires", "soon"),
         ("create", "Ana", "--expires", "2020-01-01"),
         ("create", "Ana", "--expires", "0"),
         ("rotate", "Ana", "--overlap", "a while"),
     ],
 )
-def test_unreadable_span_is_named(run: Any, words: tuple[str, ...]) -> None:
+def test_unreadable_option_is_named(run: Any, words: tuple[str, ...]) -> None:
     assert run("keys", *words).exception.message.startswith(words[2])
