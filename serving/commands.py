@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from serving.app import create_app, require_start
 from serving.audit.cli_audit import audit
+from serving.audit.policies import note_policies
 from serving.auth import with_first_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
@@ -75,7 +77,9 @@ def run_service(host: Host = "127.0.0.1", port: Port = 8000, processes: Processe
     configure_logs(settings)
     require_safe_settings(settings)
     require_safe_address(settings, host)
-    require_start(settings, open_database(settings.database_url))
+    with closing(open_database(settings.database_url)) as database:
+        require_start(settings, database)
+        note_policies(database, settings)
     listener, wire = open_port(host, port), Wire.of(settings)
     if (count := count_processes(settings)) > 1:
         serve_together(listener, count, wire=wire)
@@ -95,6 +99,8 @@ def run_worker(
     settings = load_settings()
     configure_logs(settings)
     require_safe_settings(settings)
+    with closing(open_database(settings.database_url)) as database:
+        note_policies(database, settings)
     if once:
         open_closed_loop(settings).run_once(poll=poll)
     else:

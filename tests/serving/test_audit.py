@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -18,6 +19,7 @@ from serving.audit.by_command import recorded
 from serving.audit.chain import BrokenChainError, Head, add_entry, find_entries, find_head, verify_chain, write_entry
 from serving.audit.denials import MOST_OF_ALL, MOST_OF_ONE, DenialBound
 from serving.audit.entries import Entry
+from serving.audit.policies import note_policies
 from serving.commands import app as commands
 from serving.settings import Settings
 from serving.store import Database
@@ -240,3 +242,13 @@ def test_commands_list_and_verify(run: Callable[..., Any], log: Database) -> Non
 
 def test_head_of_another_form_is_refused(run: Callable[..., Any]) -> None:
     assert "SEQUENCE:SHA256" in run("audit", "verify", "--head", "12").exception.message
+
+
+def test_other_policies_are_told_once(log: Database, settings: Settings, tmp_path: Path) -> None:
+    note_policies(log, settings)
+    words = tmp_path / "words.yaml"
+    for content in ("policy: empty", "policy: empty", "policy: if_ours"):
+        words.write_text(content)
+        note_policies(log, settings.model_copy(update={"crm_words": words}))
+    note_policies(log, settings)
+    assert [act for _, act, _, _ in told(log)] == ["policy_change"] * 3
