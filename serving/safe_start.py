@@ -75,25 +75,9 @@ _PLACEHOLDERS = {
 }
 # Parts that a random value does not hold
 _PARTS = (
-    "changeme",
-    "changethis",
-    "replaceme",
-    "replacethis",
-    "placeholder",
-    "yourapikey",
-    "yoursecret",
-    "yourkey",
-    "yourtoken",
-)
-_PARTS += (
-    "yourpassword",
-    "insertkey",
-    "inserthere",
-    "putyour",
-    "examplekey",
-    "examplesecret",
-    "supersecret",
-    "notasecret",
+    *("changeme", "changethis", "replaceme", "replacethis", "placeholder", "insertkey", "inserthere", "putyour"),
+    *("yourapikey", "yoursecret", "yourkey", "yourtoken", "yourpassword", "examplekey", "examplesecret"),
+    *("supersecret", "notasecret"),
 )
 _BETWEEN = re.compile(r"[^a-z0-9]")
 
