@@ -134,7 +134,8 @@ def _compiled(bundle: Bundle, threads: int) -> openvino.CompiledModel:
         "INFERENCE_PRECISION_HINT": "bf16",
     }
     if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
+        # Unpinned: several processes of few threads would all be pinned to the same first processors
+        settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     core = openvino.Core()
     try:
         return core.compile_model(core.read_model(str(bundle.path("encoder.xml"))), "CPU", settings)
