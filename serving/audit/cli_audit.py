@@ -27,7 +27,8 @@ def list_entries(
     act: Annotated[Act | None, typer.Option(help="Only this act.")] = None,
 ) -> None:
     """Shows who did or was refused what, oldest first."""
-    table = Table("row", "at", "who", "act", Column("object", overflow="fold"), "outcome", "request", "dropped before")
+    who, target, request = (Column(name, overflow="fold") for name in ("who", "object", "request"))
+    table = Table("row", "at", who, "act", target, "outcome", request, "dropped before")
     moment = since.replace(tzinfo=UTC) if since else None
     with closing(open_database(load_settings().database_url)) as database, database.reading() as session:
         for row in find_entries(session, since=moment, act=act):

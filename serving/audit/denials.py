@@ -97,8 +97,12 @@ class DenialLog:
     def close(self) -> None:
         """Writes down how many were dropped since the last row, where any were; called when the service stops."""
         dropped = self._bound.take_dropped()
-        if dropped:
+        if not dropped:
+            return
+        try:
             write_entry(self._database, Entry("service", "denials_dropped", "", dropped=dropped))
+        except SQLAlchemyError as error:
+            _log.error("dropped_denials_not_written", dropped=dropped, **describe_error(error))
 
 
 def find_denial(scope: Scope, *, status: int, route: str, request_id: str) -> Entry | None:

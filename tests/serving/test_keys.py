@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.command import upgrade
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
@@ -17,6 +19,7 @@ from serving import api_keys
 from serving.auth import new_key
 from serving.commands import app as commands
 from serving.errors import ConfigurationError, UnknownIdError
+from serving.schema import migrate, migration_config
 from serving.scopes import SCOPES, Scope
 from serving.secret_values import digest_secret
 from serving.settings import Settings
@@ -170,6 +173,19 @@ def test_name_without_key_cannot_be_rotated(database: Database) -> None:
 def test_unusable_name_is_refused(database: Database, name: str) -> None:
     with database.writing() as session, pytest.raises(ConfigurationError, match="printable"):
         api_keys.add_key(session, name=name, key_sha256="1" * 64)
+
+
+def test_older_key_keeps_all_that_it_could(tmp_path: Path) -> None:
+    database, config = Database(f"sqlite:///{tmp_path}/old.sqlite3"), migration_config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, "0009")
+        row = "INSERT INTO api_keys (name, key_sha256, created_at) VALUES ('old', '0', '2026-01-01 00:00:00')"
+        connection.exec_driver_sql(row)
+    migrate(f"sqlite:///{tmp_path}/old.sqlite3")
+    with database.reading() as session:
+        assert [key.scopes for key in api_keys.find_keys(session)] == [list(SCOPES)]
+    database.close()
 
 
 @pytest.fixture
