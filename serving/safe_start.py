@@ -21,9 +21,12 @@ from serving.settings import Settings
 MIN_KEY_CHARS = 8
 _FEWEST_DIFFERENT = 5
 # As they stand in examples, compared without capitals and signs between the words
-_PLACEHOLDERS = frozenset(
-    ["secret", "password", "passwd", "admin", "administrator", "root", "test", "testing", "default", "example", "demo", "sample", "token", "apikey", "key", "lossnlp", "letmein", "qwerty", "abc123", "none", "null", "todo", "fixme", "foo", "bar", "secretkey", "mysecret", "mysecretkey", "supersecret", "supersecretkey", "topsecret", "development", "insecure", "notsecret", "password123", "secret123", "12345678", "0123456789abcdef", "1234567890123456"]
-)
+_EXAMPLES = """
+secret password passwd admin administrator root test testing default example demo sample token apikey key lossnlp letmein qwerty abc123
+none null todo fixme foo bar secretkey mysecret mysecretkey supersecret supersecretkey topsecret development insecure notsecret
+password123 secret123 12345678 0123456789abcdef 1234567890123456
+"""
+_PLACEHOLDERS = frozenset(_EXAMPLES.split())
 # Parts that a random value does not hold
 _PARTS = (
     *("changeme", "changethis", "replaceme", "replacethis", "placeholder", "insertkey", "inserthere", "putyour"),

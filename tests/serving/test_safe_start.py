@@ -45,7 +45,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(
-    "value", ["changeme", "Change-Me", "secret", "YOUR_API_KEY_HERE", "aaaaaaaaaaaaaaaaaaaaaaaa", "test key"]
+    "value", ["changeme", "Change-Me", "secret", "YOUR_API_KEY_HERE", "aaaaaaaaaaaaaaaaaaaaaaaa", "my secret"]
 )
 def test_placeholder_is_known(value: str) -> None:
     assert is_placeholder(value)
@@ -60,7 +60,7 @@ def test_random_value_is_no_placeholder(value: str) -> None:
     ("changed", "variable"),
     [
         ({"api_key": SecretStr("change-me-before-production")}, "LOSSNLP_API_KEY"),
-        ({"api_key": SecretStr("xK3!short")}, "LOSSNLP_API_KEY"),
+        ({"api_key": SecretStr("xK3!sho")}, "LOSSNLP_API_KEY"),
         ({"text_keys": SecretStr("A" * 43 + "=")}, "LOSSNLP_TEXT_KEYS"),
         ({"log_level": "debug"}, "LOSSNLP_LOG_LEVEL"),
     ],
