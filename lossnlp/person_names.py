@@ -130,10 +130,11 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "setting": rf"(?<!\w)(?:{_phrases('settings')})\s$|\d\s?$",
     }
     behind = {
-        "role": rf"\s?[(\[][^()\n]{{0,12}}?\b(?:{roles}|{departments}|head of)\b|(?:,| [-\u2013])\s?(?:our |their |the |my |a |his |her )?(?:(?:{roles})\b|head of)"
+        "role": rf"\s?[(\[][^()\n]{{0,12}}?\b(?:{roles}|{departments}|head of)\b"
+        rf"|(?:,| [-\u2013])\s?(?:our |their |the |my |a |his |her )?(?:(?:{roles})\b|head of)"
         rf"|,? (?:from|in|of|at) (?:{departments})\b|, (?:{departments})\b",
         "human": rf" (?:{_phrases('human_acts')})\b|['\u2019]?s (?:{_phrases('kin')})\b|[- ](?:{_phrases('honorifics')})\b"
-        r"| ?<[\w.+-]{1,64}@",
+        r"| ?[<(]\s?[\w.+-]{1,64}@",
         "act": rf",? (?:{_phrases('acts')})\b|: |, ?who\b",
         "end": r"\s*(?:$|[.,!\n])",
         "colon": r" ?:|>",
@@ -160,7 +161,11 @@ class _Reader:
                 at += 1
                 continue
             words = self._words[run.start : run.stop]
-            keys = (word.key for word in words if not word.is_initial and word.key not in _list("particles", "titles") | {"and"})
+            keys = (
+                word.key
+                for word in words
+                if not word.is_initial and word.key not in _list("particles", "titles") | {"and"}
+            )
             yield PersonName(words[0].start, words[-1].end, frozenset(keys))
             at = run.stop
             self._listed = at + 1 if at < len(self._words) and self._words[at].key in _list("links") else -1
@@ -171,9 +176,8 @@ class _Reader:
         if word.is_taken or word.is_initial or self._is_of_company(at):
             return False
         tier = _tier_of(word.key)
-        if word.key in self._known and (word.is_capital or tier == "any case"):
-            return True
-        if tier == "any case" or (tier == "capital" and word.is_capital):
+        is_known = word.key in self._known or tier == "capital"
+        if tier == "any case" or (is_known and word.is_capital):
             return True
         if word.text.isupper():
             return tier == "capital" and len(word.text) > _FEWEST_LETTERS and self._has(at, "behind", "colon")
@@ -181,13 +185,12 @@ class _Reader:
             return self._is_word_a_name(at)
         if word.key in _everyday() or _CONTRACTION.search(word.key):
             return False
-        if not word.is_capital:
-            return self._is_lower_a_name(at, tier)
-        if at == self._listed:
-            return True
-        if tier == "surname" and (self._has(at, "behind", "act") or self._has(at, "before", "reaching")):
-            return True
-        return self._is_unknown_a_name(at)
+        return self._is_rare_a_name(at, tier) if word.is_capital else self._is_lower_a_name(at, tier)
+
+    def _is_rare_a_name(self, at: int, tier: _Tier | None) -> bool:
+        """Says whether a capitalised word that is no given name of the lists names a person."""
+        is_surname = tier == "surname" and (self._has(at, "behind", "act") or self._has(at, "before", "reaching"))
+        return at == self._listed or is_surname or self._is_unknown_a_name(at)
 
     def _is_lower_a_name(self, at: int, tier: _Tier | None) -> bool:
         """Says whether a listed name in lower case that is rare, or a plain word too, names a person."""
@@ -208,7 +211,9 @@ class _Reader:
         """Says whether a plain word with a capital names a person."""
         word = self._words[at]
         is_shared = word.key in _shared_names()
-        if self._has(at, "before", "title", "greeting", "reaching", "talking") and not (is_shared and self._is_mere(at)):
+        if self._has(at, "before", "title", "greeting", "reaching", "talking") and not (
+            is_shared and self._is_mere(at)
+        ):
             return True
         if self._has(at, "before", "role") or self._has(at, "behind", "role", "human") or self._has_surname(at):
             return True
@@ -223,7 +228,9 @@ class _Reader:
         """Says whether a capitalised word that no list knows names a person."""
         if _ABSTRACT.search(self._words[at].key):
             return self._has(at, "before", "title")
-        if self._has(at, "before", "title", "office", "greeting", "talking") or self._has(at, "behind", "role", "human"):
+        if self._has(at, "before", "title", "office", "greeting", "talking") or self._has(
+            at, "behind", "role", "human"
+        ):
             return True
         if self._has(at, "before", "farewell") and self._has(at, "behind", "end"):
             return True
@@ -294,13 +301,16 @@ class _Reader:
         if word.is_taken:
             return False
         if word.is_initial:
-            return (gap in {". ", "."} and self._is_initial(word)) or (gap == " " and word.text.isupper() and word.text not in {"A", "I"})
+            return (gap in {". ", "."} and self._is_initial(word)) or (
+                gap == " " and word.text.isupper() and word.text not in {"A", "I"}
+            )
         if gap != " " or self._is_of_company(start - 1):
             return False
         if word.key in _list("particles"):
             before = self._words[start - 2] if start > 1 and self._gap(start - 2) in {" ", ". "} else None
             return word.key in {"van", "von", "bin", "ibn"} or (
-                before is not None and (before.is_initial or self._may_continue(before) or before.key in {"van", "von", "de"})
+                before is not None
+                and (before.is_initial or self._may_continue(before) or before.key in {"van", "von", "de"})
             )
         is_given = _tier_of(word.key) is not None
         return self._may_continue(word) and (is_given or not self._starts_sentence(word))
@@ -334,7 +344,9 @@ class _Reader:
         while end + 1 < len(self._words) and end - at < 2 and self._has_surname(end):
             end += 1
         places = {word.end, self._words[end].end}
-        return any(patterns[f"behind {name}"].match(self._text, place, place + _REACH) for name in names for place in places)
+        return any(
+            patterns[f"behind {name}"].match(self._text, place, place + _REACH) for name in names for place in places
+        )
 
 
 def find_names(text: str, *, taken: Sequence[Stretch] = (), known: Words = frozenset()) -> tuple[PersonName, ...]:

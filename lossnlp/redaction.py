@@ -15,6 +15,7 @@ from lossnlp.person_names import Stretch, Words, find_companies, find_names, tel
 from lossnlp.redaction_kinds import Finding, Kind, find_forms
 
 _MARKS = re.compile(r"[^\w@]+")
+_PLACEHOLDER = re.compile(r"\[(?:person|mail|phone|address|id|bank|card|ip|secret|link) \d{1,5}\]")
 _FINDER = RivalFinder()
 
 
@@ -84,7 +85,9 @@ def redact(text: str) -> Redacted:
     return redact_texts([text])[0]
 
 
-def redact_texts(texts: Sequence[str], *, kept: Iterable[str] = (), people: Iterable[Words] = ()) -> tuple[Redacted, ...]:
+def redact_texts(
+    texts: Sequence[str], *, kept: Iterable[str] = (), people: Iterable[Words] = ()
+) -> tuple[Redacted, ...]:
     """Gives the texts of one deal without personal data; the same person, address or number has the same placeholder in all of them.
 
     Args:
@@ -163,3 +166,19 @@ def _replaced(text: str, places: Iterable[tuple[Finding, Words | None]], numbers
         parts += [text[at:start], placeholder]
         at, length = end, length + len(placeholder)
     return Redacted("".join([*parts, text[at:]]), tuple(spans))
+
+
+def stands_for(kept: str, raw: str) -> bool:
+    """Says whether a stored quote is the raw words, with placeholders where personal data stood."""
+    first, *others = _PLACEHOLDER.split(kept)
+    if not others:
+        return kept == raw
+    if not raw.startswith(first):
+        return False
+    at = len(first)
+    for words in others[:-1]:
+        at = raw.find(words, at)
+        if at < 0:
+            return False
+        at += len(words)
+    return raw.endswith(others[-1]) and len(raw) - len(others[-1]) >= at

@@ -61,7 +61,9 @@ _KEY = re.compile(
     r"github_pat_\w{20,255}|glpat-[\w-]{16,64}|xox[abeprs]-[\w-]{10,255}|AIza[\w-]{30,45}|SG\.[\w-]{16,64}\.[\w-]{16,64}|"
     r"(?:hf|npm|pypi|shpat|dop_v1)[_-]\w{20,255}|eyJ[\w-]{8,2000}\.[\w-]{4,4000}(?:\.[\w-]{4,2000})?)"
 )
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+)
 _SECRET = re.compile(
     r"(?<![^\W_])(?:pass(?:word|wort|wd|phrase|code)|pwd|pw|kennwort|mot de passe|contraseña|parola|hasło|secret|client[_ -]secret|"
     r"(?:api|access|secret|private)[_ -]?key|(?:\w{1,20}[_ -])?token|bearer|pin|login)"
@@ -105,11 +107,14 @@ def _find_links(text: str) -> Iterator[tuple[int, int]]:
 
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 _ACCOUNT = re.compile(
-    r"\b(?i:sort ?code|(?:bank )?(?:account|acct|a/c|konto)(?:nummer|nr)?(?:\s?(?:no|nr|number|num|#))?|routing(?: number| no)?|aba|blz|bic|swift)"
+    r"\b(?i:sort ?code|(?:bank )?(?:account|acct|a/c|konto)(?:nummer|nr)?(?:\s?(?:no|nr|number|num|#))?|"
+    r"routing(?: number| no)?|aba|blz|bic|swift)"
     r"[.:#\s]{1,3}(?P<value>[A-Z]{0,4}\d(?:[ -]?\d){5,17}|[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?\b)(?![\w]|[.,]\d)"
 )
 _CARD = re.compile(r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-])")
-_ISSUERS = re.compile(r"(?:4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35\d{14}|(?:6[0245]|50)\d{14,17})")
+_ISSUERS = re.compile(
+    r"(?:4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}|35\d{14}|(?:6[0245]|50)\d{14,17})"
+)
 
 
 def _find_accounts(text: str) -> Iterator[tuple[int, int]]:
@@ -137,16 +142,22 @@ def _find_cards(text: str) -> Iterator[tuple[int, int]]:
 
 # Ids -----------------------------------------------------------------------------------------------------------------------------
 
-_VAT = re.compile(r"(?<![^\W_])(?:[A-Z]{2} ?(?=[A-Z]{0,2}\d)[A-Z0-9]{1,4}(?:[ .]?[A-Z0-9]{2,4}){2,3}|[A-Z]{2}[A-Z0-9]{8,12}|CHE-?\d{3}\.?\d{3}\.?\d{3})(?![^\W_])")
+_VAT = re.compile(
+    r"(?<![^\W_])(?:[A-Z]{2} ?(?=[A-Z]{0,2}\d)[A-Z0-9]{1,4}(?:[ .]?[A-Z0-9]{2,4}){2,3}|[A-Z]{2}[A-Z0-9]{8,12}|"
+    r"CHE-?\d{3}\.?\d{3}\.?\d{3})(?![^\W_])"
+)
 _FORMS = re.compile(
     r"(?<![\w-])(?:\d{3}-\d{2}-\d{4}|\d{2}-\d{7}|(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]|"
     r"(?P<head>[A-Z]{2,5})[-/](?:20\d\d[-/])?[A-Z0-9-]{0,8}\d{4,10}(?:[-/][A-Z0-9]{1,6})?)(?![\w-])"
 )
 _LABEL = (
-    r"(?:order|bestell\w{0,8}|auftrags?|po|so|purchase order|customer|client|kunden|ticket|case|incident|invoice|inv|rechnungs?|facture|passport|"
+    r"(?:order|bestell\w{0,8}|auftrags?|po|so|purchase order|customer|client|kunden|ticket|case|incident|invoice|inv|rechnungs?|facture|"
+    r"passport|"
     r"reisepass\w{0,4}|pass|contract|vertrags?|ref(?:erence)?|opp(?:ortunity)?|deal|employee|personal|staff|badge|student|patient|member|steuer|tax|"
-    r"vat|ust|uid|bsn|ssn|nhs|ni|ein|tin|pan|aadhaar|cpf|cnpj|nif|nie|dni|siret|siren|curp|rfc|tender|rfp|rfq|rfx|bid|policy|driver['\u2019]?s? licen[cs]e|"
-    r"licen[cs]e plate|licen[cs]e|booking|reservation|shipment|tracking|serial|claim|file|object|project|jira|bug|issue|request)"
+    r"vat|ust|uid|bsn|ssn|nhs|ni|ein|tin|pan|aadhaar|cpf|cnpj|nif|nie|dni|siret|siren|curp|rfc|tender|rfp|rfq|rfx|"
+    r"bid|policy|driver['\u2019]?s? licen[cs]e|"
+    r"licen[cs]e plate|licen[cs]e|booking|reservation|shipment|tracking|serial|claim|file|object|project|jira|bug|"
+    r"issue|request)"
 )
 _MARKED = re.compile(
     rf"(?<![^\W_]){_LABEL}[- ]?(?P<mark>(?:numbers?|nummer|no|nr|num|id|ids|ref|reference|code|case)\b\.?|\#)?(?P<sign>\s?[:#=])?\s{{0,2}}"
@@ -155,7 +166,9 @@ _MARKED = re.compile(
 )
 _LABELLED = re.compile(rf"(?<![^\W_]){_LABEL}\b", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(?:19|20)\d\d[./-]\d\d?[./-]\d\d?|(?:19|20)\d\d")
-_STRONG = re.compile(r"passport|tax|steuer|vat|bsn|ssn|nhs|ni|ein|tin|pan|aadhaar|ticket|invoice|po|so|case|employee", re.IGNORECASE)
+_STRONG = re.compile(
+    r"passport|tax|steuer|vat|bsn|ssn|nhs|ni|ein|tin|pan|aadhaar|ticket|invoice|po|so|case|employee", re.IGNORECASE
+)
 
 
 def _find_ids(text: str) -> Iterator[tuple[int, int]]:
@@ -177,7 +190,13 @@ def _is_id(found: re.Match[str]) -> bool:
         return False
     has_letters = any(char.isalpha() for char in value) and value[-1].isdigit() | value[0].isalpha()
     is_named = bool(found["mark"]) or "#" in (found["sign"] or "") or value.startswith("#")
-    return is_named or (digits >= 5 and bool(_STRONG.match(found[0]))) or (has_letters and digits >= 4) or "-" in value or "/" in value
+    return (
+        is_named
+        or (digits >= 5 and bool(_STRONG.match(found[0])))
+        or (has_letters and digits >= 4)
+        or "-" in value
+        or "/" in value
+    )
 
 
 # Machines ------------------------------------------------------------------------------------------------------------------------
@@ -191,9 +210,13 @@ _RELEASE = re.compile(r"(?:version|release|build|ver|v|firmware)\.? ?$", re.IGNO
 def _find_machines(text: str) -> Iterator[tuple[int, int]]:
     yield from (found.span() for found in _MAC.finditer(text))
     for found in _IPV4.finditer(text):
-        if _is_address(IPv4Address, found[0]) and not _RELEASE.search(text[max(0, found.start() - _CONTEXT) : found.start()]):
+        if _is_address(IPv4Address, found[0]) and not _RELEASE.search(
+            text[max(0, found.start() - _CONTEXT) : found.start()]
+        ):
             yield found.span()
-    yield from (found.span() for found in _IPV6.finditer(text) if len(found[0]) > 4 and _is_address(IPv6Address, found[0]))
+    yield from (
+        found.span() for found in _IPV6.finditer(text) if len(found[0]) > 4 and _is_address(IPv6Address, found[0])
+    )
 
 
 def _is_address(read: Callable[[str], object], words: str) -> bool:
@@ -207,12 +230,14 @@ def _is_address(read: Callable[[str], object], words: str) -> bool:
 # Phones --------------------------------------------------------------------------------------------------------------------------
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/@-])(?:\+|00)?\(?\d(?:[ ()./\u2013-]{0,2}\d){5,16}(?P<extension>,?\s?(?:ext\.?|x|extension|durchwahl|poste)\s?\d{1,5})?(?![\w/%€$£]|[.,]\d)",
+    r"(?<![\w.,/@-])(?:\+|00)?\(?\d(?:[ ()./\u2013-]{0,2}\d){5,16}(?P<extension>,?\s?(?:ext\.?|x|extension|durchwahl|poste)"
+    r"\s?\d{1,5})?(?![\w/%€$£]|[.,]\d)",
     re.IGNORECASE,
 )
 _AMERICAN = re.compile(r"(?:1[ .-])?\(?[2-9]\d{2}\)?[ .-]{1,2}\d{3}[ .-]\d{4}")
 _CALLING = re.compile(
-    r"(?:phone|tele?(?:fon|fono)?|tél|mob(?:ile)?|cell|handy|fax|whatsapp|direct(?: line)?|ring|call(?: me)?|text|sms|reach \w{1,10}|dial|büro|zap|durchwahl)"
+    r"(?:phone|tele?(?:fon|fono)?|tél|mob(?:ile)?|cell|handy|fax|whatsapp|direct(?: line)?|ring|call(?: me)?|text|sms|"
+    r"reach \w{1,10}|dial|büro|zap|durchwahl)"
     r"\b[ .:]{0,3}(?:is |number |no\.? |only |me |her |him |on |at |under |: ?){0,3}$",
     re.IGNORECASE,
 )
@@ -258,18 +283,23 @@ def _is_valid(number: str, region: str) -> bool:
 _CAP = r"[^\W\d_a-z][^\W\d_]{1,25}(?:['\u2019-][^\W\d_]{1,25}){0,2}"
 _CAPS = rf"{_CAP}(?: {_CAP}){{0,2}}"
 _CODE = (
-    r"(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d{2} [A-Z0-9]{4}|[A-Z]\d[A-Z] \d[A-Z]\d|(?:[A-Z]{2,3} )?\d{4,6}(?: [A-Z]{2}\b)?|[A-Z]{2} \d{5}|\d{3} \d{2})(?!\d)"
+    r"(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d{2} [A-Z0-9]{4}|[A-Z]\d[A-Z] \d[A-Z]\d|(?:[A-Z]{2,3} )?\d{4,6}(?: [A-Z]{2}\b)?|"
+    r"[A-Z]{2} \d{5}|\d{3} \d{2})(?!\d)"
 )
-_TAIL = rf"(?:(?:, (?:Suite|Floor|Unit|Apt\.?) \d{{1,5}})?(?:, {_CAPS}){{0,2}},? (?:{_CAPS} )?{_CODE}(?: {_CAP}){{0,2}})?"
+_TAIL = (
+    rf"(?:(?:, (?:Suite|Floor|Unit|Apt\.?) \d{{1,5}})?(?:, {_CAPS}){{0,2}},? (?:{_CAPS} )?{_CODE}(?: {_CAP}){{0,2}})?"
+)
 _WAYS = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Parkway|Pkwy|Court|Ct|Square|Sq|Place|Pl|Terrace|Close|Crescent|"
     r"Highway|Hwy|Quay|Row|Walk|Gardens|Mews|Hill|Park|Circle|Plaza)"
 )
 _HOUSE = re.compile(
     rf"(?<!\w)(?:\d{{1,5}}[A-Za-z]?,? (?:{_CAP} |\d{{1,3}}(?:st|nd|rd|th) ){{1,3}}{_WAYS}\b\.?{_TAIL}|"
-    rf"[^\W\d_a-z][^\W\d_]{{0,25}}(?:-[^\W\d_]{{1,25}}){{0,2}}?(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|damm|ufer|laan|straat|gracht|plein|kade|gatan|vägen|gade|vej|"
+    rf"[^\W\d_a-z][^\W\d_]{{0,25}}(?:-[^\W\d_]{{1,25}}){{0,2}}?(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|damm|ufer|laan|straat|"
+    rf"gracht|plein|kade|gatan|vägen|gade|vej|"
     rf"veien|gata) \d{{1,4}}[a-z]?(?:-\d{{1,4}})?\b{_TAIL}|"
-    rf"(?:\d{{1,4}},? )?(?i:rue|avenue|boulevard|chemin|impasse|quai|via|viale|piazza|corso|calle|avenida|paseo|plaza|rua|praça|ul\.|ulica|aleja)"
+    rf"(?:\d{{1,4}},? )?(?i:rue|avenue|boulevard|chemin|impasse|quai|via|viale|piazza|corso|calle|avenida|paseo|"
+    rf"plaza|rua|praça|ul\.|ulica|aleja)"
     rf"(?: (?:de la|de l['\u2019]|del|della|de|du|des|di|da|do|la))?(?: (?!\d){_CAP}){{1,4}}(?:,? \d{{1,4}}(?! [^\W\d_a-z]))?\b{_TAIL}|"
     rf"(?i:p\.? ?o\.? ?box|postfach|apartado) \d{{1,6}}\b(?:, {_CAPS})?)"
 )

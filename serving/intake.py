@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
+from lossnlp.redacted_deal import redact_assessment
 from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
 from serving.drift.figures import DealFigures, keep_figures, read_figures
@@ -97,6 +98,7 @@ class Intake:
         crm: Name of the CRM that accepted values go to; None queues no write-back.
         sampling: How many deals a person sees that need not be seen.
         seal: Encrypts the documents that are kept; None keeps none.
+        redacts: Whether quotes and labels are kept without personal data; who asks first gets them verbatim all the same.
         companion: Reads new deals along, a challenger for one; None where nothing does.
         line: Where deals wait to be classified, and are classified together.
         caller: Who waits for the answers.
@@ -109,6 +111,7 @@ class Intake:
     crm: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seal: Seal | None = None
+    redacts: bool = False
     companion: Companion | None = None
     line: Line = field(default_factory=Line, repr=False, compare=False)
     caller: Caller = field(default_factory=Caller, repr=False, compare=False)
@@ -253,6 +256,18 @@ class Intake:
     def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
         figures = read_figures(deal)  # of long calls it takes a while, and no lock is held for it
+        kept = redact_assessment(deal, assessment) if self.redacts else assessment
+        taken = self._store(deal, digest, kept, figures=figures, batch_id=batch_id)
+        if not taken.is_new:
+            return taken
+        if self.companion is not None:
+            self.companion.offer(deal, taken.id, assessment)
+        return replace(taken, answer={"id": taken.id, **assessment.model_dump(mode="json")})
+
+    def _store(
+        self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
+    ) -> Taken:
+        """Gives what is stored; where a twin was sooner, the twin's."""
         for _ in range(_TRIES - 1):
             try:
                 return self._commit(deal, digest, assessment, figures=figures, batch_id=batch_id)
@@ -272,8 +287,6 @@ class Intake:
                 keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, held, batch_id=batch_id)
             session.commit()
-        if self.companion is not None:
-            self.companion.offer(deal, row.id, assessment)
         return _taken(row, is_new=True)
 
 
@@ -304,6 +317,7 @@ def open_intake(
         crm=settings.crm,
         sampling=Sampling(settings.audit_rate, settings.agreement_rate),
         seal=open_seal(settings),
+        redacts=settings.redact,
         companion=companion,
         line=Line(round_limits(settings), counts=metrics.load),
     )

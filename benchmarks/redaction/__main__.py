@@ -45,7 +45,10 @@ def _print_half(half: str, *, show: bool) -> None:
         counts = count(texts, find)
         print(json.dumps({"half": half, "peer": name, "texts": len(texts)}))
         for kind, row in counts.figures().items():
-            print(f"  {kind:9}", *(f"{key} {value:.3f}" if key != "labelled" else f"{value:4d}" for key, value in row.items()))
+            print(
+                f"  {kind:9}",
+                *(f"{key} {value:.3f}" if key != "labelled" else f"{value:4d}" for key, value in row.items()),
+            )
         if show and name == "lossnlp":
             print(*counts.wrong, sep="\n", file=sys.stderr)
 

@@ -36,7 +36,7 @@ def read_half(name: str) -> list[LabelledText]:
 
 
 def read_line(line: str) -> LabelledText:
-    """Gives the labelled text of one line; `\\n` stands for a line's end."""
+    r"""Gives the labelled text of one line; `\n` stands for a line's end."""
     marked, parts, labels = line.replace("\\n", "\n"), list[str](), list[Label]()
     at = length = 0
     for found in _MARK.finditer(marked):
