@@ -11,16 +11,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Literal, NamedTuple
-from unicodedata import combining, normalize
+from typing import NamedTuple
 
-from lossnlp.label_words import get_label_words
+from lossnlp.person_cues import Tier, Words, cue_patterns, cue_words, everyday_words, shared_names, tier_of
 from lossnlp.rival_cues import read_list
 
 Stretch = tuple[int, int]
-Words = frozenset[str]
-_Tier = Literal["any case", "capital", "beside a cue", "surname"]
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _POSSESSIVE = re.compile(r"['\u2019]s?$", re.IGNORECASE)
@@ -69,81 +65,6 @@ class PersonName:
     words: Words
 
 
-@cache
-def _list(*tables: str) -> Words:
-    """Gives the words of tables of `person_cues.yaml`."""
-    return frozenset(word for table in tables for word in read_list("person_cues.yaml")[table])
-
-
-@cache
-def _listed_names() -> dict[str, _Tier]:
-    """Gives how surely each listed name names a person."""
-    tiers: dict[str, _Tier] = {}
-    tier: _Tier = "any case"
-    for line in resources.files("lossnlp").joinpath("person_names.txt").read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            tier = line.strip("[]")  # type: ignore[assignment]
-        else:
-            tiers[line] = tier
-    return tiers
-
-
-@cache
-def _everyday() -> Words:
-    """Gives the capitalised words that never belong to a person's name: months, departments, roles, places and the like."""
-    rows: dict[str, list[str]] = read_list("rivals.yaml")["never"]
-    lists = get_label_words()
-    spoken = lists.never | lists.function_words | lists.metadata | lists.company_suffixes
-    cues = _list("titles", "roles", "departments", "company_words", "places", "greetings", "farewells")
-    return frozenset(word for group, words in rows.items() if group != "people" for word in words) | spoken | cues
-
-
-@cache
-def _shared_names() -> Words:
-    """Gives what is a month, a place or a vendor as often as a person."""
-    table = read_list("rivals.yaml")
-    vendors = {row[0].casefold() for row in table["needs_cue"]}
-    never = table["never"]
-    return frozenset([*never["months"], *never["days"], *never["places"], *vendors]) | _list("places")
-
-
-@cache
-def _phrases(*tables: str) -> str:
-    """Gives an alternation of words, the longest first."""
-    return "|".join(re.escape(word) for word in sorted(_list(*tables), key=lambda word: (-len(word), word)))
-
-
-@cache
-def _patterns() -> dict[str, re.Pattern[str]]:
-    """Gives what stands before a name (up to its first letter) and behind it; each pattern is matched in a window of a few words."""
-    roles, departments = _phrases("roles"), rf"{_phrases('departments')}|(?-i:IT)"
-    before = {
-        "title": rf"(?<!\w)(?:{_phrases('titles')})\.?(?: and mrs\.?| dr\.?)?\s$",
-        "role": rf"(?<!\w)(?:{roles})(?: is| was|,)?(?:\s?[:=(-])?\s?$",
-        "office": rf"(?<!\w)(?:{_phrases('offices')})(?:,| \()?\s?$",
-        "greeting": rf"(?:^|[\n.!?,>:])\s{{0,3}}(?:{_phrases('greetings')}),?\s$",
-        "farewell": rf"(?<!\w)(?:{_phrases('farewells')})[,.!]?\s{{1,3}}$",
-        "reaching": rf"(?<!\w)(?:{_phrases('reaching')})\s$",
-        "talking": rf"(?<!\w)(?:{_phrases('talking')})\s$",
-        "letter": rf"(?<!\w)(?:{_phrases('reaching', 'talking')})\s[a-z]\.\s?(?:(?:{_phrases('particles')})\s){{0,3}}$",
-        "stamp": r":\d\d\s?[\])>]\s{0,2}$|<v $",
-        "setting": rf"(?<!\w)(?:{_phrases('settings')})\s$|\d\s?$",
-    }
-    behind = {
-        "role": rf"\s?[(\[][^()\n]{{0,12}}?\b(?:{roles}|{departments}|head of)\b"
-        rf"|(?:,| [-\u2013])\s?(?:our |their |the |my |a |his |her )?(?:(?:{roles})\b|head of)"
-        rf"|,? (?:from|in|of|at) (?:{departments})\b|, (?:{departments})\b",
-        "human": rf" (?:{_phrases('human_acts')})\b|['\u2019]?s (?:{_phrases('kin')})\b|[- ](?:{_phrases('honorifics')})\b"
-        r"| ?[<(]\s?[\w.+-]{1,64}@",
-        "act": rf",? (?:{_phrases('acts')})\b|: |, ?who\b",
-        "end": r"\s*(?:$|[.,!\n])",
-        "colon": r" ?:|>",
-        "label": r" ?\([^()\n]{2,30}\) ?:",
-    }
-    found = {f"before {name}": re.compile(words, re.IGNORECASE) for name, words in before.items()}
-    return found | {f"behind {name}": re.compile(words, re.IGNORECASE) for name, words in behind.items()}
-
-
 class _Reader:
     """One text, word by word."""
 
@@ -164,18 +85,18 @@ class _Reader:
             keys = (
                 word.key
                 for word in words
-                if not word.is_initial and word.key not in _list("particles", "titles") | {"and"}
+                if not word.is_initial and word.key not in cue_words("particles", "titles") | {"and"}
             )
             yield PersonName(words[0].start, words[-1].end, frozenset(keys))
             at = run.stop
-            self._listed = at + 1 if at < len(self._words) and self._words[at].key in _list("links") else -1
+            self._listed = at + 1 if at < len(self._words) and self._words[at].key in cue_words("links") else -1
 
     def _is_anchor(self, at: int) -> bool:
         """Says whether the word by itself and by what stands beside it names a person."""
         word = self._words[at]
         if word.is_taken or word.is_initial or self._is_of_company(at):
             return False
-        tier = _tier_of(word.key)
+        tier = tier_of(word.key)
         is_known = word.key in self._known or tier == "capital"
         if tier == "any case" or (is_known and word.is_capital):
             return True
@@ -183,16 +104,16 @@ class _Reader:
             return tier == "capital" and len(word.text) > _FEWEST_LETTERS and self._has(at, "behind", "colon")
         if tier == "beside a cue" and word.is_capital:
             return self._is_word_a_name(at)
-        if word.key in _everyday() or _CONTRACTION.search(word.key):
+        if word.key in everyday_words() or _CONTRACTION.search(word.key):
             return False
         return self._is_rare_a_name(at, tier) if word.is_capital else self._is_lower_a_name(at, tier)
 
-    def _is_rare_a_name(self, at: int, tier: _Tier | None) -> bool:
+    def _is_rare_a_name(self, at: int, tier: Tier | None) -> bool:
         """Says whether a capitalised word that is no given name of the lists names a person."""
         is_surname = tier == "surname" and (self._has(at, "behind", "act") or self._has(at, "before", "reaching"))
         return at == self._listed or is_surname or self._is_unknown_a_name(at)
 
-    def _is_lower_a_name(self, at: int, tier: _Tier | None) -> bool:
+    def _is_lower_a_name(self, at: int, tier: Tier | None) -> bool:
         """Says whether a listed name in lower case that is rare, or a plain word too, names a person."""
         if self._has(at, "before", "letter"):
             return True
@@ -210,7 +131,7 @@ class _Reader:
     def _is_word_a_name(self, at: int) -> bool:
         """Says whether a plain word with a capital names a person."""
         word = self._words[at]
-        is_shared = word.key in _shared_names()
+        is_shared = word.key in shared_names()
         if self._has(at, "before", "title", "greeting", "reaching", "talking") and not (
             is_shared and self._is_mere(at)
         ):
@@ -220,7 +141,7 @@ class _Reader:
         if self._has(at, "before", "farewell") and self._has(at, "behind", "end"):
             return True
         if is_shared:
-            return word.key in _list("places") and self._has(at, "behind", "act")
+            return word.key in cue_words("places") and self._has(at, "behind", "act")
         is_amid = not self._starts_sentence(word) and not self._has(at, "before", "setting")
         return is_amid or self._has(at, "behind", "act")
 
@@ -256,21 +177,31 @@ class _Reader:
 
     def _may_continue(self, word: _Word) -> bool:
         """Says whether a word may be a further part of a name."""
-        is_place = word.key in _shared_names() and _tier_of(word.key) is not None
-        is_plain = word.key in _everyday() and not is_place
+        is_place = word.key in shared_names() and tier_of(word.key) is not None
+        is_plain = word.key in everyday_words() and not is_place
         return not (word.is_taken or is_plain or _CONTRACTION.search(word.key)) and word.is_capital
 
     def _is_of_company(self, at: int) -> bool:
         """Says whether the word belongs to a company's or a place's name, as in `Harper & Wells` or `Frank Recruitment`."""
         before = self._words[at - 1] if at else None
-        if before is not None and self._gap(at - 1) == " " and before.key in _list("place_words") and before.is_capital:
+        if (
+            before is not None
+            and self._gap(at - 1) == " "
+            and before.key in cue_words("place_words")
+            and before.is_capital
+        ):
             return True
         end = at + 1
         while end < len(self._words) and self._gap(end - 1) == " " and self._may_continue(self._words[end]):
             end += 1
         gap = self._gap(end - 1)
         following = self._words[end] if end < len(self._words) else None
-        if following is not None and gap == " " and following.is_capital and following.key in _list("company_words"):
+        if (
+            following is not None
+            and gap == " "
+            and following.is_capital
+            and following.key in cue_words("company_words")
+        ):
             return True
         is_joined = gap in {" & ", "&", " + "} and following is not None and following.is_capital
         return is_joined or (before is not None and before.is_capital and self._gap(at - 1) in {" & ", "&"})
@@ -282,7 +213,7 @@ class _Reader:
             start -= 1
         while end < len(self._words) and end - at < _MOST_WORDS and self._joins_behind(end):
             end += 1
-        while end > at + 1 and self._words[end - 1].key in _list("particles"):
+        while end > at + 1 and self._words[end - 1].key in cue_words("particles"):
             end -= 1
         while start and self._is_title(start - 1):
             start -= 1
@@ -293,8 +224,8 @@ class _Reader:
         word, gap = self._words[at], self._gap(at)
         if word.is_taken or gap not in {" ", ". "}:
             return False
-        is_and = word.key == "and" and at > 0 and self._words[at - 1].key in _list("titles")
-        return is_and or (word.key in _list("titles") and (word.is_capital or gap == ". "))
+        is_and = word.key == "and" and at > 0 and self._words[at - 1].key in cue_words("titles")
+        return is_and or (word.key in cue_words("titles") and (word.is_capital or gap == ". "))
 
     def _joins_before(self, start: int) -> bool:
         word, gap = self._words[start - 1], self._gap(start - 1)
@@ -306,13 +237,13 @@ class _Reader:
             )
         if gap != " " or self._is_of_company(start - 1):
             return False
-        if word.key in _list("particles"):
+        if word.key in cue_words("particles"):
             before = self._words[start - 2] if start > 1 and self._gap(start - 2) in {" ", ". "} else None
             return word.key in {"van", "von", "bin", "ibn"} or (
                 before is not None
                 and (before.is_initial or self._may_continue(before) or before.key in {"van", "von", "de"})
             )
-        is_given = _tier_of(word.key) is not None
+        is_given = tier_of(word.key) is not None
         return self._may_continue(word) and (is_given or not self._starts_sentence(word))
 
     def _joins_behind(self, end: int) -> bool:
@@ -321,10 +252,10 @@ class _Reader:
             return False
         if word.is_initial:
             return word.text.isupper() and self._text[word.end : word.end + 1] == "."
-        if word.key in _list("particles"):
+        if word.key in cue_words("particles"):
             return any(self._may_continue(one) for one in self._words[end + 1 : end + 3])
         if not word.is_capital:
-            return not before.is_capital and _tier_of(word.key) == "any case"
+            return not before.is_capital and tier_of(word.key) == "any case"
         return self._may_continue(word)
 
     def _gap(self, at: int) -> str:
@@ -336,7 +267,7 @@ class _Reader:
 
     def _has(self, at: int, side: str, *names: str) -> bool:
         """Says whether one of the cues stands right before or behind the word and the rest of its name."""
-        patterns, word = _patterns(), self._words[at]
+        patterns, word = cue_patterns(), self._words[at]
         if side == "before":
             start = max(0, word.start - _REACH)
             return any(patterns[f"before {name}"].search(self._text[start : word.start]) for name in names)
@@ -363,8 +294,8 @@ def find_names(text: str, *, taken: Sequence[Stretch] = (), known: Words = froze
 def telling_words(names: Iterable[Words]) -> Words:
     """Gives those words of names that tell a person wherever they stand with a capital: no plain words, months or places."""
     words = frozenset(word for name in names for word in name if len(word) >= _FEWEST_LETTERS)
-    plain = _everyday() | _shared_names() | _list("particles", "titles")
-    return frozenset(word for word in words - plain if _tier_of(word) != "beside a cue")
+    plain = everyday_words() | shared_names() | cue_words("particles", "titles")
+    return frozenset(word for word in words - plain if tier_of(word) != "beside a cue")
 
 
 def find_companies(text: str) -> Iterator[Stretch]:
@@ -385,26 +316,12 @@ def _companies_by_first() -> dict[str, list[tuple[str, ...]]]:
     table = read_list("rivals.yaml")
     vendors = {name.casefold() for row in table["vendors"] for name in row}
     tools = {name.casefold() for row in table["needs_cue"] for name in row}
-    vendors |= {name for name in tools if _tier_of(name) is None}
-    for name in sorted(_list("companies") | vendors, key=lambda name: (-len(name), name)):
+    vendors |= {name for name in tools if tier_of(name) is None}
+    for name in sorted(cue_words("companies") | vendors, key=lambda name: (-len(name), name)):
         parts = tuple(word.key for word in _split(name, ()))
         if parts:
             rows.setdefault(parts[0], []).append(parts)
     return rows
-
-
-def _tier_of(key: str) -> _Tier | None:
-    """Gives how surely a word is a given name; a double name is as sure as its surest part."""
-    names, plain = _listed_names(), _plain(key)
-    if plain in names or "-" not in plain:
-        return names.get(plain)
-    parts = {names.get(part) for part in plain.split("-")}
-    return "capital" if parts & {"any case", "capital", "surname"} else None
-
-
-def _plain(key: str) -> str:
-    """Gives a word without accents, as names are listed."""
-    return key if key.isascii() else "".join(char for char in normalize("NFKD", key) if not combining(char))
 
 
 def _split(text: str, taken: Sequence[Stretch]) -> Iterator[_Word]:

@@ -8,7 +8,7 @@ from typing import Any
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal, Document
 from lossnlp.people import read_people
-from lossnlp.person_names import Words
+from lossnlp.person_cues import Words
 from lossnlp.redaction import Redacted, redact_texts
 from lossnlp.speaker_names import read_name
 from lossnlp.transcripts import read_turns

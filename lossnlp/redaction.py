@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lossnlp.competitors import RivalFinder
-from lossnlp.person_names import Stretch, Words, find_companies, find_names, telling_words
+from lossnlp.person_cues import Words
+from lossnlp.person_names import Stretch, find_companies, find_names, telling_words
 from lossnlp.redaction_kinds import Finding, Kind, find_forms
 
 _MARKS = re.compile(r"[^\w@]+")

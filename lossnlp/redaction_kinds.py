@@ -120,7 +120,7 @@ _ISSUERS = re.compile(
 def _find_accounts(text: str) -> Iterator[tuple[int, int]]:
     for found in _IBAN.finditer(text):
         end = found.end()
-        while end - found.start() >= 15 and not _is_whole(text, end, lambda words: iban.is_valid(words), found.start()):
+        while end - found.start() >= 15 and not _is_whole(text, end, iban.is_valid, found.start()):
             end -= 1
         if end - found.start() >= 15:
             yield found.start(), end

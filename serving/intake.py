@@ -98,7 +98,7 @@ class Intake:
         crm: Name of the CRM that accepted values go to; None queues no write-back.
         sampling: How many deals a person sees that need not be seen.
         seal: Encrypts the documents that are kept; None keeps none.
-        redacts: Whether quotes and labels are kept without personal data; who asks first gets them verbatim all the same.
+        redacts: Whether what is kept holds no personal data; who asks first gets it verbatim all the same.
         companion: Reads new deals along, a challenger for one; None where nothing does.
         line: Where deals wait to be classified, and are classified together.
         caller: Who waits for the answers.
@@ -256,18 +256,6 @@ class Intake:
     def _keep(self, deal: Deal, digest: str, assessment: Assessment, *, batch_id: str | None) -> Taken:
         """Gives the stored answer; of twins that arrive together the first makes the row and both give it back."""
         figures = read_figures(deal)  # of long calls it takes a while, and no lock is held for it
-        kept = redact_assessment(deal, assessment) if self.redacts else assessment
-        taken = self._store(deal, digest, kept, figures=figures, batch_id=batch_id)
-        if not taken.is_new:
-            return taken
-        if self.companion is not None:
-            self.companion.offer(deal, taken.id, assessment)
-        return replace(taken, answer={"id": taken.id, **assessment.model_dump(mode="json")})
-
-    def _store(
-        self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
-    ) -> Taken:
-        """Gives what is stored; where a twin was sooner, the twin's."""
         for _ in range(_TRIES - 1):
             try:
                 return self._commit(deal, digest, assessment, figures=figures, batch_id=batch_id)
@@ -279,15 +267,18 @@ class Intake:
     def _commit(
         self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
     ) -> Taken:
+        kept = redact_assessment(deal, assessment) if self.redacts else assessment
         with self.database.writing() as session:
-            row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
-            held = self._count(session, row, assessment)
+            row = store.add_assessment(session, deal, content_sha256=digest, assessment=kept)
+            held = self._count(session, row, kept)
             keep_figures(session, row, figures)
             if self.seal is not None:
                 keep_sealed(session, row, deal, seal=self.seal)
             self._queue(session, row, held, batch_id=batch_id)
             session.commit()
-        return _taken(row, is_new=True)
+        if self.companion is not None:
+            self.companion.offer(deal, row.id, assessment)
+        return replace(_taken(row, is_new=True), answer={"id": row.id, **assessment.model_dump(mode="json")})
 
 
 def open_intake(
