@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors docs tutorial screenshots bench clean
+.PHONY: help setup run test check style types suite fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors docs tutorial screenshots peers bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,7 +17,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,dev,docs]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[serve,train,spark,dev,docs]'
 	@touch $@ $(VENV)/.serve
 
 setup: $(VENV)/.dev  ## make the environment with all that development needs
@@ -26,14 +26,21 @@ run: $(VENV)/.serve  ## start the service with the demo CRM, assess its lost dea
 	@$(BIN)/lossnlp-serve migrate
 	@$(BIN)/lossnlp-serve demo $(DEMO)
 
-test: $(VENV)/.dev check  ## lint, types, house rules and tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.dev style  ## format and lint, then types and imports beside the tests
+	@$(MAKE) --no-print-directory --jobs=2 types suite
 
-check: $(VENV)/.dev  ## format, lint, types, imports
+check: $(VENV)/.dev style types  ## format, lint, types, imports
+
+style: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+suite: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 fix: $(VENV)/.dev  ## mend format and what lint can mend
 	$(BIN)/ruff format .
@@ -75,8 +82,22 @@ tutorial: $(VENV)/.dev  ## run the tutorial notebook into build/tutorial.ipynb
 screenshots: $(VENV)/.dev  ## picture the pages for docs/images, in Chromium
 	$(BIN)/python -m docs.screenshots
 
-bench: $(VENV)/.dev  ## measure speed and memory against named peers
-	$(BIN)/python benchmarks/note_latency.py
+$(VENV)/peers/.ready: pyproject.toml | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --editable '.[bench]'
+	@touch $@
+
+peers: $(VENV)/peers/.ready  ## make the environment of the peers that `make bench` measures beside; without it they are left out
+
+bench: $(VENV)/.dev  ## measure speed and memory beside named peers, about an hour; build/bench/index.html shows it
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.exactness
+	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.peak
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.door_latency
 	$(BIN)/python -m benchmarks.page_latency
 

@@ -98,7 +98,7 @@ def _served(folder: Path, deals: int) -> Iterator[httpx2.Client]:
     migrate(settings.database_url)
     database = open_database(settings.database_url)
     password = make_demo_person(database, folder).read_text(encoding="ascii").strip()
-    _fill(database, deals)
+    fill(database, deals)
     database.close()
     listener = open_port("127.0.0.1", 0)
     service = get_context("spawn").Process(target=_serve, args=(settings, listener), daemon=True)
@@ -119,7 +119,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     serve(create_app(settings), listener)
 
 
-def _fill(database: Database, deals: int) -> None:
+def fill(database: Database, deals: int) -> None:
+    """Puts so many lost deals into an empty database, all of which wait."""
     chance = random.Random(1)
     for low in range(1, deals + 1, CHUNK):
         rows: dict[type[Table], list[dict[str, Any]]] = {}
@@ -140,7 +141,7 @@ def _rows(number: int, chance: random.Random) -> Iterator[tuple[type[Table], dic
     shared = {"amount": round(chance.lognormvariate(10, 1)), "team": chance.choice(TEAMS)}
     deal = {**shared, "currency": "EUR", "owner": f"Owner {number % 40}", "account": f"Account {number}"}
     elements = {element: chance.choice(("gap", "covered", "not_mentioned")) for element in TAXONOMY.element_codes}
-    read = _reading(deal_id, code, sure, elements)
+    read = reading(deal_id, code, sure, elements)
     yield DealRow, {"id": deal_id, "closed_on": lost_on, "received_at": at, **deal}
     said = {"model_version": read["model"]["version"], "primary_reason": code}
     answer = {"id": assessment_id, "content_sha256": "0" * 64, "assessment": read, "review_required": True}
@@ -158,7 +159,15 @@ def _rows(number: int, chance: random.Random) -> Iterator[tuple[type[Table], dic
             yield LossElementRow, {"deal_id": deal_id, "element": element, "state": state}
 
 
-def _reading(deal_id: str, code: str, sure: float, elements: dict[str, str]) -> dict[str, Any]:
+def reading(deal_id: str, code: str, sure: float, elements: dict[str, str]) -> dict[str, Any]:
+    """Gives an assessment that answers so, as it is stored.
+
+    Args:
+        deal_id: The deal.
+        code: Its primary reason.
+        sure: Confidence in it, 0 to 1.
+        elements: The state of each MEDDPICC element.
+    """
     words = "They told us on the phone what decided it, and that is what stands here."
     quote = {"document_id": "note", "start": 0, "end": len(words), "text": words, "role": "rep"}
     named = TAXONOMY.get_reason(code)

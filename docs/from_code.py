@@ -24,6 +24,7 @@ from typer.cli import get_docs_for_click
 
 import serving
 from lossnlp.cli import app as lossnlp_app
+from lossnlp_spark.cli import app as spark_app
 from serving.commands import app as serve_app
 
 _TRAINING = Path(__file__).parents[1] / "training"
@@ -37,8 +38,8 @@ small letters.
 """
 _COMMANDS_HEAD = """# Commands
 
-`lossnlp` reads deals without a database or a web server; `lossnlp-serve` is the service and all around it. Both tell the same with
-`--help`.
+`lossnlp` reads deals without a database or a web server; `lossnlp-serve` is the service and all around it; `lossnlp-spark` reads the
+tables of a data lake. All tell the same with `--help`.
 """
 _TRAINING_HEAD = """# Options of training
 
@@ -51,7 +52,12 @@ def reference_pages() -> dict[str, str]:
     return {
         "settings.md": "\n".join([_SETTINGS_HEAD, *map(settings_part, settings_classes())]),
         "commands.md": "\n".join(
-            [_COMMANDS_HEAD, _commands(lossnlp_app, "lossnlp"), _commands(serve_app, "lossnlp-serve")]
+            [
+                _COMMANDS_HEAD,
+                _commands(lossnlp_app, "lossnlp"),
+                _commands(serve_app, "lossnlp-serve"),
+                _commands(spark_app, "lossnlp-spark"),
+            ]
         ),
         "training.md": "\n".join([_TRAINING_HEAD, *map(_program_part, training_programs())]),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from lossnlp.deal import Deal
 from lossnlp.decisions import Decisions, Findings, accepted_values, review_of
 from lossnlp.encoder import Encoder
 from lossnlp.legibility import find_obstacle
+from lossnlp.many import read_many
 from lossnlp.pointer import find_bundle_folder
 from lossnlp.questions import coaching_questions
 from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, read_views
 from lossnlp.rivals import RivalRules, find_rivals
+from lossnlp.segments import prepare_splitter
 from lossnlp.stated import stated_codes
 from lossnlp.taxonomy import Taxonomy
 
@@ -46,10 +49,13 @@ class LossClassifier:
         threads: int = 0,
     ) -> None:
         self._bundle = bundle
-        self._encoder = Encoder(bundle, threads=threads)
+        self._rivals = RivalRules(configured=tuple(rivals), own_names=tuple(own_names))
+        with ThreadPoolExecutor(1) as beside:  # the weights load outside the interpreter's lock, the words within it
+            words = beside.submit(self._prepare_words)
+            self._encoder = Encoder(bundle, threads=threads)
+            words.result()
         self._calibration = read_calibration(bundle.path("calibration.json"))
         self._decisions = Decisions(bundle.taxonomy, self._calibration)
-        self._rivals = RivalRules(configured=tuple(rivals), own_names=tuple(own_names))
         self._fiscal_year_starts = fiscal_year_starts
 
     @classmethod
@@ -110,11 +116,13 @@ class LossClassifier:
     def assess_many(self, deals: Iterable[Deal]) -> Iterator[Assessment]:
         """Gives one assessment for each deal, in order; each is the same as `assess` gives.
 
+        Deals are taken some hundred short notes ahead of the answers, however many there are: see `lossnlp.many`.
+
         Raises:
-            InvalidDealError: A deal without readable text.
+            InvalidDealError: A deal without readable text; those before it have their answers.
         """
-        for deal in deals:
-            yield self.assess(deal)
+        for deal, reading in read_many(self._encoder, deals):
+            yield self.decide(deal, reading)
 
     def assess(self, deal: Deal) -> Assessment:
         """Gives the assessment of a deal.
@@ -151,6 +159,10 @@ class LossClassifier:
             accepted=accepted_values(findings, self._calibration, review),
             model=ModelInfo(version=self.model_version, taxonomy_version=self.taxonomy.version),
         )
+
+    def _prepare_words(self) -> None:
+        prepare_splitter()
+        self._rivals.prepare()
 
     def _findings(self, deal: Deal, reading: DealReading) -> Findings:
         quotes = QuoteCutter(reading.read.segments, reading.readings.tokens, self._calibration.evidence)

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import NamedTuple
-
-from spacy.language import Language
-from spacy.tokens import Doc, Span
+from typing import TYPE_CHECKING, NamedTuple
 
 from lossnlp.assessment import RivalRole
 from lossnlp.renewal import Renewed
-from lossnlp.rival_cues import KNOWN, ROLES, Cue, CueMatchers, Group, build_matchers, build_pipeline, find_cues
+from lossnlp.rival_cues import KNOWN, ROLES, Cue, Group, RivalWords, build_words, find_cues, mark_names
 from lossnlp.rival_names import enumerated, find_name
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc, Span
 
 _RANK: dict[Group, int] = {group: rank for rank, group in enumerate(ROLES)}
 _NEGATIONS = frozenset({"not", "n't", "nt", "never", "without", "nobody", "no"})
@@ -83,14 +84,17 @@ class RivalFinder:
             One mention for each rival, where the words decide its role, in the order of the text.
         """
         known_here = [name.casefold().split() for name in (*own_names, account or "")]
-        language, matchers = self._pipeline.get()
-        claims = _strongest(_claims(language(text), matchers))
+        language, words = self._pipeline.get()
+        claims = _strongest(_claims(mark_names(language(text), words), words))
         mentions = (_mention(claim) for claim in claims if not _is_part(claim.span.text, known_here))
         return tuple(sorted((mention for mention in mentions if mention), key=lambda mention: mention.start))
 
-    def _build(self) -> tuple[Language, CueMatchers]:
-        language = build_pipeline(self._names)
-        return language, build_matchers(language.vocab)
+    def prepare(self) -> None:
+        """Reads the lists, so that the first text does not wait for it."""
+        self._pipeline.get()
+
+    def _build(self) -> tuple[Language, RivalWords]:
+        return build_words(self._names)
 
 
 def _strongest(claims: Iterable[_Claim]) -> Iterable[_Claim]:
@@ -113,10 +117,10 @@ def _mention(claim: _Claim) -> RivalMention | None:
     return RivalMention(span.text, role, span.start_char, span.end_char, claim.confidence) if role else None
 
 
-def _claims(doc: Doc, matchers: CueMatchers) -> Iterator[_Claim]:
+def _claims(doc: Doc, words: RivalWords) -> Iterator[_Claim]:
     """Gives what every cue says of the names beside it, then the known names that have none."""
     claimed: set[int] = set()
-    for cue in find_cues(doc, matchers):
+    for cue in find_cues(doc, words):
         name = find_name(doc, cue)
         if name is None:
             continue

@@ -1,19 +1,21 @@
-"""Segments to readings: tokenizer, encoder and pooling. The only home of the inference runtime (OpenVINO)."""
+"""Segments to readings: tokenizer, network and pooling."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from lossnlp.batches import read_windows
 from lossnlp.bundle import Bundle
+from lossnlp.cores import usable_cores
 from lossnlp.errors import BundleError
 from lossnlp.heads import Array, Layout, Mixer, SegmentReadings, ViewReading, pool_segments, read_view
+from lossnlp.network import Network
 from lossnlp.segments import Segment
 from lossnlp.windows import Window, WindowMaker, read_tokenizer
 
@@ -58,31 +60,43 @@ class Encoder:
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.layout = Layout(bundle.taxonomy.codes, bundle.taxonomy.element_codes)
+        self._bundle = bundle
+        self._cores = threads or usable_cores()
         tokenizer = read_tokenizer(bundle.path("tokenizer.json"))
         self._windows = WindowMaker(tokenizer, max_tokens=bundle.manifest.max_tokens)
         self._mixer = Mixer.from_tensors(load_file(bundle.path("heads.safetensors")))
-        self._network = _compiled(bundle, threads)
-        self._requests = threading.local()
-        if self._network.outputs[0].partial_shape[-1].get_length() != self.layout.width:
+        self._network = Network(bundle, threads=threads)
+        self._widening = Lock()
+        self._wide: Network | None = None
+        if self._network.width != self.layout.width:
             raise BundleError(
                 "The bundle's encoder was trained for other labels than its taxonomy lists; export it again."
             )
 
     def read(self, segments: Sequence[Segment]) -> Readings:
         """Gives the readings of a deal's segments; memory grows with the text, not with the encoder's width."""
-        outputs: list[Array] = []
-        owners: list[NDArray[np.int64]] = []
-        spans: list[NDArray[np.int64]] = []
-        for window in self._windows.make(segments):
-            outputs.append(self._read_window(window))
-            owners.append(window.segments)
-            spans.append(window.spans)
-        tokens = np.concatenate(outputs) if outputs else np.zeros((0, self.layout.width), np.float32)
-        owner = np.concatenate(owners) if owners else np.zeros(0, np.int64)
-        return Readings(
-            segments=self._pooled(tokens, owner, len(segments)),
-            tokens=self._tags(tokens, owner, np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)),
-        )
+        return self.read_many([segments])[0]
+
+    def read_many(self, deals: Sequence[Sequence[Segment]], *, is_backfill: bool = False) -> list[Readings]:
+        """Gives the readings of some deals' segments, each as it reads alone.
+
+        Args:
+            deals: The segments of each deal.
+            is_backfill: Whether so much is to be read that it pays to load the weights once more, for a batch on every core.
+        """
+        made = self._windows.make_many(deals)
+        network = self._widened() if is_backfill and self._cores > 1 else self._network
+        outputs = iter(read_windows([window for windows in made for window in windows], network.run))
+        return [
+            self._readings(windows, [next(outputs) for _ in windows], len(segments))
+            for windows, segments in zip(made, deals, strict=True)
+        ]
+
+    def _widened(self) -> Network:
+        with self._widening:
+            if self._wide is None:
+                self._wide = Network(self._bundle, threads=self._cores, streams=self._cores)
+            return self._wide
 
     def view(self, readings: Readings, members: NDArray[np.int64], *, sources: tuple[bool, bool]) -> ViewReading:
         """Gives logits and attention of the view that holds these segments.
@@ -94,15 +108,17 @@ class Encoder:
         """
         return read_view(readings.segments, members, sources=sources, mixer=self._mixer, layout=self.layout)
 
-    def _read_window(self, window: Window) -> Array:
-        # Alone and unpadded: an answer then never depends on which other deals stand in the batch.
-        request = getattr(self._requests, "request", None)
-        if request is None:
-            request = self._requests.request = self._network.create_infer_request()
-        ids = window.ids[None, :]
-        result = request.infer({"input_ids": ids, "attention_mask": np.ones_like(ids)}, share_inputs=True)
-        output: Array = result[0][0][window.owned]
-        return output
+    def _readings(self, windows: Sequence[Window], outputs: Sequence[Array], n_segments: int) -> Readings:
+        if not windows:
+            tokens = np.zeros((0, self.layout.width), np.float32)
+            return Readings(
+                segments=self._pooled(tokens, np.zeros(0, np.int64), n_segments),
+                tokens=self._tags(tokens, np.zeros(0, np.int64), np.zeros((0, 2), np.int64)),
+            )
+        tokens = np.concatenate(outputs)
+        owner = np.concatenate([window.segments for window in windows])
+        spans = np.concatenate([window.spans for window in windows])
+        return Readings(segments=self._pooled(tokens, owner, n_segments), tokens=self._tags(tokens, owner, spans))
 
     def _pooled(self, tokens: Array, owner: NDArray[np.int64], count: int) -> SegmentReadings:
         """Gives readings row by row for all segments; one without a token (such as an emoji the tokenizer drops) reads as silence."""
@@ -125,20 +141,3 @@ class Encoder:
             revisit=(1 / (1 + np.exp(-tags[:, -1]))).astype(np.float32),
             attention=tokens[:, : self.layout.n_slots],
         )
-
-
-def _compiled(bundle: Bundle, threads: int) -> openvino.CompiledModel:
-    settings: dict[str, object] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        # Used where the processor has it, else 32 bits; a quarter faster, and the same on one thread and on many.
-        "INFERENCE_PRECISION_HINT": "bf16",
-    }
-    if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    core = openvino.Core()
-    try:
-        return core.compile_model(core.read_model(str(bundle.path("encoder.xml"))), "CPU", settings)
-    except RuntimeError as error:
-        raise BundleError(
-            f"The encoder in {bundle.folder} cannot be loaded by this OpenVINO; export it again."
-        ) from error

@@ -12,8 +12,8 @@ from itertools import groupby
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from spacy.lang.en.stop_words import STOP_WORDS
 
+from lossnlp.english import stop_words
 from lossnlp.segments import Segment
 
 # English notes need about 1.3 pieces a word, with jargon up to 2; languages with long compounds and noise need 2.5 and more.
@@ -100,6 +100,6 @@ def _count_function_words(texts: Sequence[str]) -> tuple[int, dict[str, int]]:
 @cache
 def _function_words() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
     """Gives the function words of English, and of each other language those that are no English words or parts of names."""
-    english = frozenset(STOP_WORDS)
+    english = stop_words()
     listed = yaml.safe_load(resources.files("lossnlp").joinpath("function_words.yaml").read_text(encoding="utf-8"))
     return english, {code: frozenset(words.split()) - english - _NAME_PARTS for code, words in listed.items()}

@@ -60,22 +60,40 @@ def read_views(encoder: Encoder, deal: Deal) -> DealReading:
     Raises:
         InvalidDealError: Nothing readable stands in its documents.
     """
+    read = read_text(deal)
+    return view_all(encoder, read, encoder.read(read.segments))
+
+
+def read_text(deal: Deal) -> ReadDeal:
+    """Gives the segments and speakers of a deal.
+
+    Raises:
+        InvalidDealError: Nothing readable stands in its documents.
+    """
     read = read_deal(deal)
     if not read.segments:
         raise InvalidDealError("Field 'documents': no readable text; give at least one word.", field="documents")
-    readings = encoder.read(read.segments)
+    return read
+
+
+def view_all(encoder: Encoder, read: ReadDeal, readings: Readings) -> DealReading:
+    """Gives the views of a deal.
+
+    Args:
+        encoder: That read the deal.
+        read: Its segments, at least one.
+        readings: What the encoder read in them.
+    """
     is_note = np.array([segment.kind == "rep_note" for segment in read.segments])
     heard = np.array([segment.kind != "rep_note" and segment.role in ("buyer", None) for segment in read.segments])
 
-    def view(kind: ViewKind, members: NDArray[np.int64]) -> View | None:
-        if not len(members):
-            return None
+    def view(kind: ViewKind, members: NDArray[np.int64]) -> View:
         reading = encoder.view(readings, members, sources=SOURCES[kind])
         return View(kind, members, reading, bool(heard[members].any()))
 
-    note, buyer = view("note", np.flatnonzero(is_note)), view("buyer", np.flatnonzero(~is_note))
-    both = note is not None and buyer is not None
-    whole = view("whole", np.arange(len(is_note))) if both else note or buyer
-    if whole is None:
-        raise InvalidDealError("Field 'documents': no readable text; give at least one word.", field="documents")
+    notes, others = np.flatnonzero(is_note), np.flatnonzero(~is_note)
+    note = view("note", notes) if len(notes) else None
+    buyer = view("buyer", others) if len(others) else None
+    whole = note or buyer if note is None or buyer is None else view("whole", np.arange(len(is_note)))
+    assert whole is not None  # noqa: S101 - there is a segment, and it stands in one of the two
     return DealReading(read=read, readings=readings, note=note, buyer=buyer, whole=whole)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from spacy.language import Language
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 MAX_NEW_WORDS = 50_000  # about 25 MB; building anew takes a quarter of a second
 

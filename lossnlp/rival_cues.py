@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from itertools import product
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-import spacy
 import yaml
-from spacy.language import Language
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.pipeline import EntityRuler
-from spacy.tokens import Doc
-from spacy.vocab import Vocab
 
 from lossnlp.assessment import RivalRole
 from lossnlp.deal import MAX_DOCUMENT_CHARS
+from lossnlp.english import blank_english, get_spacy
 
-CueMatchers = tuple[PhraseMatcher, Matcher]
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.matcher import Matcher, PhraseMatcher
+    from spacy.tokens import Doc, Span
+    from spacy.vocab import Vocab
+
 Group = Literal["beaten", "incumbent", "won", "named", "setting"]
 
 KNOWN = "KNOWN"
@@ -53,6 +53,22 @@ class Cue(NamedTuple):
     is_revealing: bool
 
 
+class RivalWords(NamedTuple):
+    """What is looked for in a text; all of one vocabulary.
+
+    Args:
+        plain: The cues without gaps, which cost next to nothing.
+        gapped: The few with gaps.
+        names: The known names, in any case.
+        heads: For each key of `names` the label and the head name of its spellings.
+    """
+
+    plain: PhraseMatcher
+    gapped: Matcher
+    names: PhraseMatcher
+    heads: dict[int, tuple[str, str]]
+
+
 @cache
 def read_list(name: str) -> dict[str, Any]:
     """Gives a YAML table that ships with lossnlp."""
@@ -76,18 +92,23 @@ def _token_pattern(notation: str) -> list[dict[str, Any]]:
     ]
 
 
-def build_pipeline(extra_names: Iterable[str]) -> Language:
-    """Gives a pipeline that splits words and sentences and marks known names as entities.
+def build_words(extra_names: Iterable[str]) -> tuple[Language, RivalWords]:
+    """Gives a pipeline that splits words and sentences, and what is looked for in its texts.
 
     Args:
         extra_names: Rivals to know besides the shipped list.
     """
-    nlp = spacy.blank("en")
-    nlp.max_length = MAX_DOCUMENT_CHARS
-    nlp.add_pipe("sentencizer", config={"punct_chars": [".", "!", "?", ";", "\n", "\n\n", "\r\n"]})
-    ruler = cast("EntityRuler", nlp.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"}))
-    ruler.add_patterns([{"label": label, "pattern": name, "id": head} for label, head, name in _names(extra_names)])
-    return nlp
+    language = blank_english()
+    language.max_length = MAX_DOCUMENT_CHARS
+    language.add_pipe("sentencizer", config={"punct_chars": [".", "!", "?", ";", "\n", "\n\n", "\r\n"]})
+    names: PhraseMatcher = get_spacy().matcher.PhraseMatcher(language.vocab, attr="LOWER")
+    heads = {}
+    for label, head, name in _names(extra_names):
+        key = f"{label} {head}"
+        names.add(key, [language.make_doc(name)])
+        heads[language.vocab.strings[key]] = label, head
+    plain, gapped = _cue_matchers(language.vocab)
+    return language, RivalWords(plain, gapped, names, heads)
 
 
 def _names(extra_names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -100,23 +121,43 @@ def _names(extra_names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         yield from ((label, row[0], name) for name in row if label == KNOWN or name.casefold() not in extra)
 
 
-def build_matchers(vocab: Vocab) -> CueMatchers:
-    """Gives the matcher of the plain cues, which costs next to nothing, and that of the few with gaps."""
-    plain, gapped = PhraseMatcher(vocab, attr="LOWER"), Matcher(vocab)
+def _cue_matchers(vocab: Vocab) -> tuple[PhraseMatcher, Matcher]:
+    spacy = get_spacy()
+    plain, gapped = spacy.matcher.PhraseMatcher(vocab, attr="LOWER"), spacy.matcher.Matcher(vocab)
     for group, sides in read_list("rival_cues.yaml").items():
         for side, notations in sides.items():
             key = f"{group} {side}"
             for notation in notations:
                 if _GAPS.keys().isdisjoint(notation.split()):
-                    plain.add(key, [Doc(vocab, words=words) for words in _spelled_out(notation)])
+                    plain.add(key, [spacy.tokens.Doc(vocab, words=words) for words in _spelled_out(notation)])
                 else:
                     gapped.add(key, [_token_pattern(notation)])
     return plain, gapped
 
 
-def find_cues(doc: Doc, matchers: CueMatchers) -> Iterator[Cue]:
-    """Gives the cues of a text; the matchers share its vocabulary."""
-    for matcher in matchers:
+def mark_names(doc: Doc, words: RivalWords) -> Doc:
+    """Gives the text with its known names marked as entities; of those that overlap the longest counts, then the earliest."""
+    found = sorted(set(words.names(doc)), key=lambda match: (match[2] - match[1], -match[1]), reverse=True)
+    marked: list[Span] = []
+    taken: set[int] = set()
+    for key, start, end in found:
+        if start not in taken and end - 1 not in taken:
+            label, head = words.heads[key]
+            marked.append(span_of(doc, start, end, label=label, head=head))
+            taken.update(range(start, end))
+    doc.ents = marked
+    return doc
+
+
+def span_of(doc: Doc, start: int, end: int, *, label: str, head: str) -> Span:
+    """Gives the tokens `start` to `end` as a known name."""
+    span: Span = get_spacy().tokens.Span(doc, start, end, label=label, span_id=head)
+    return span
+
+
+def find_cues(doc: Doc, words: RivalWords) -> Iterator[Cue]:
+    """Gives the cues of a text."""
+    for matcher in (words.plain, words.gapped):
         for key, start, end in matcher(doc):
             group, side = doc.vocab.strings[key].split()
             yield Cue(start, end, cast("Group", group), side.endswith("after"), not side.startswith("known"))

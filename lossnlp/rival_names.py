@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from spacy.tokens import Doc, Span, Token
+from lossnlp.rival_cues import NEEDS_CUE, Cue, read_list, span_of
 
-from lossnlp.rival_cues import NEEDS_CUE, Cue, read_list
+if TYPE_CHECKING:
+    from spacy.tokens import Doc, Span, Token
 
 _MAX_NAME_TOKENS = 5
 _MAX_FILLERS = 4
@@ -91,7 +93,7 @@ def _entity_at(doc: Doc, at: int) -> Span:
         start -= 1
     while end < len(doc) and doc[end].ent_iob_ == "I":
         end += 1
-    return Span(doc, start, end, label=doc[at].ent_type_, span_id=doc[at].ent_id_)
+    return span_of(doc, start, end, label=doc[at].ent_type_, head=doc[at].ent_id_)
 
 
 def _is_written_as_name(entity: Span, *, is_revealed: bool) -> bool:

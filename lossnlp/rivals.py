@@ -87,6 +87,10 @@ class RivalRules:
         self._configured = frozenset(name.casefold() for name in configured)
         self._finder = RivalFinder(configured)
 
+    def prepare(self) -> None:
+        """Reads the lists of rivals, so that the first deal does not wait for it."""
+        self._finder.prepare()
+
     def is_configured(self, name: str) -> bool:
         """Says whether an installation named this rival itself."""
         return name in self._configured

@@ -11,17 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import takewhile
-
-import ftfy
-import spacy
-from spacy.language import Language
+from typing import TYPE_CHECKING
 
 from lossnlp.assessment import Speaker
 from lossnlp.deal import Deal, Document, Kind, Role
+from lossnlp.english import blank_english
 from lossnlp.renewal import Renewed
 from lossnlp.speakers import read_speakers, with_roles
 from lossnlp.transcripts import read_turns
 from lossnlp.turns import SpokenTurn
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 MAX_SEGMENT_WORDS = 48
 _CHUNK_CHARS = 4_000
@@ -33,7 +34,6 @@ _WORD = re.compile(r"\S+")
 _WORD_WITH_BLANK = re.compile(r"[^ ]* |[^ ]+")
 _ENDLESS = re.compile(r"\S{60,}")
 _PAUSE = (",", ";", ":", "-", "\u2013", "\u2014", "...", "\u2026")
-_FTFY = ftfy.TextFixerConfig(unescape_html=False, normalization="NFC", explain=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,15 @@ def clean(raw: str) -> tuple[str, tuple[int, ...] | None]:
     """Gives a readable copy of `raw` and, where it differs, the raw position of each of its characters and of its end."""
     if raw.isascii() and not _UNREADABLE.search(raw):
         return raw, None
-    mended = _UNREADABLE.sub("", ftfy.fix_text(raw, config=_FTFY))
+    mended = _UNREADABLE.sub("", _mended(raw))
     text = mended.replace("\u00a0", " ")
     return (raw, None) if text == raw else (text, tuple(_alignment(raw, mended)))
+
+
+def _mended(raw: str) -> str:
+    import ftfy  # noqa: PLC0415 - a tenth of a second that plain ASCII never needs
+
+    return ftfy.fix_text(raw, config=ftfy.TextFixerConfig(unescape_html=False, normalization="NFC", explain=False))
 
 
 def _turns_of(document: Document) -> tuple[SpokenTurn, ...]:
@@ -149,12 +155,17 @@ def split_sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _build_splitter() -> tuple[Language, None]:
-    language = spacy.blank("en")
+    language = blank_english()
     language.add_pipe("sentencizer")
     return language, None
 
 
 _SPLITTER = Renewed(_build_splitter)
+
+
+def prepare_splitter() -> None:
+    """Builds what splits sentences, so that the first text does not wait for it."""
+    _SPLITTER.get()
 
 
 def _short_slices(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import log
+from typing import TYPE_CHECKING
 
-import spacy
 import yaml
-from spacy.language import Language
-from spacy.matcher import PhraseMatcher
 
 from lossnlp.deal import Frozen
+from lossnlp.english import blank_english, get_spacy
 from lossnlp.renewal import Renewed
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.matcher import PhraseMatcher
 
 _MAX_CHARS = 60_000  # of one speaker; more adds nothing to the reading
 _UNBROKEN = re.compile(r"\S{41,}")  # no word; the tokenizer takes quadratic time on long runs of marks
@@ -113,8 +116,8 @@ def log_odds_of(traits: SpeechTraits, usual: float, *, opens: bool) -> float:
 
 def _build_cue_finder() -> tuple[Language, PhraseMatcher]:
     """Gives a tokenizer and the matcher; both compare norms, so `we're` and `we are` are one."""
-    language = spacy.blank("en")
-    matcher = PhraseMatcher(language.vocab, attr="NORM")
+    language = blank_english()
+    matcher = get_spacy().matcher.PhraseMatcher(language.vocab, attr="NORM")
     for group in get_cue_list().groups:
         matcher.add(group.name, [language.make_doc(cue) for cue in group.cues])
     return language, matcher

@@ -7,14 +7,14 @@ belongs to its segment in exactly one window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from lossnlp.segments import Segment
 
@@ -29,6 +29,8 @@ _KIND_MARKERS = {
     "email_thread": "mail :",
 }
 _ROLE_MARKERS = {"rep": "seller :", "buyer": "buyer :", "other": "other :", None: "speaker :"}
+
+_Stretch = list[tuple[int, Segment]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,28 @@ class WindowMaker:
             for text in (*_KIND_MARKERS.values(), *_ROLE_MARKERS.values())
         }
 
-    def make(self, segments: Sequence[Segment]) -> Iterator[Window]:
-        """Gives the windows of all documents, in order; every token of every segment is owned exactly once."""
-        for _, group in groupby(enumerate(segments), key=lambda pair: pair[1].document_id):
-            for batch in _batches(list(group)):
-                yield from self._cut(self._runs(batch))
+    def make(self, segments: Sequence[Segment]) -> list[Window]:
+        """Gives the windows of all documents of a deal, in order; every token of every segment is owned exactly once."""
+        return self.make_many([segments])[0]
 
-    def _runs(self, numbered: Sequence[tuple[int, Segment]]) -> Iterator[list[Token]]:
+    def make_many(self, deals: Sequence[Sequence[Segment]]) -> list[list[Window]]:
+        """Gives the windows of each deal, with as few calls of the tokenizer as memory allows.
+
+        Args:
+            deals: The segments of each deal.
+        """
+        made: list[list[Window]] = [[] for _ in deals]
+        for some in _filled(_stretches(deals)):
+            texts = [segment.text for _, stretch in some for _, segment in stretch]
+            pieces = iter(self._tokenizer.encode_batch(texts, add_special_tokens=False))
+            for deal, stretch in some:
+                made[deal].extend(self._cut(self._runs(stretch, pieces)))
+        return made
+
+    def _runs(self, stretch: _Stretch, pieces: Iterator[Encoding]) -> Iterator[list[Token]]:
         """Gives the tokens of each segment, with markers before the first one and at each change of speaker."""
-        pieces = self._tokenizer.encode_batch([segment.text for _, segment in numbered], add_special_tokens=False)
         before: object = None
-        for (index, segment), piece in zip(numbered, pieces, strict=True):
+        for (index, segment), piece in zip(stretch, pieces, strict=False):
             run = [Token(id_, index, *span) for id_, span in zip(piece.ids, piece.offsets, strict=True)]
             voice = (segment.speaker, segment.role)
             if segment.kind != "rep_note" and voice != before:
@@ -130,7 +143,22 @@ class WindowMaker:
         )
 
 
-def _batches(numbered: list[tuple[int, Segment]]) -> Iterator[list[tuple[int, Segment]]]:
-    """Gives a document's segments in stretches short enough that memory stays bounded whatever its length."""
-    for low in range(0, len(numbered), _SEGMENTS_AT_ONCE):
-        yield numbered[low : low + _SEGMENTS_AT_ONCE]
+def _stretches(deals: Sequence[Sequence[Segment]]) -> Iterator[tuple[int, _Stretch]]:
+    """Gives the documents of each deal, with its number, in stretches short enough that memory stays bounded whatever their length."""
+    for deal, segments in enumerate(deals):
+        for _, group in groupby(enumerate(segments), key=lambda pair: pair[1].document_id):
+            numbered = list(group)
+            for low in range(0, len(numbered), _SEGMENTS_AT_ONCE):
+                yield deal, numbered[low : low + _SEGMENTS_AT_ONCE]
+
+
+def _filled(stretches: Iterable[tuple[int, _Stretch]]) -> Iterator[list[tuple[int, _Stretch]]]:
+    """Gives the stretches together, as many as the tokenizer takes at once."""
+    some: list[tuple[int, _Stretch]] = []
+    for deal, stretch in stretches:
+        if some and sum(len(one) for _, one in some) + len(stretch) > _SEGMENTS_AT_ONCE:
+            yield some
+            some = []
+        some.append((deal, stretch))
+    if some:
+        yield some

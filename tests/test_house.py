@@ -12,7 +12,7 @@ import pytest
 import lossnlp
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("lossnlp", "training", "serving")
+PACKAGES = ("lossnlp", "lossnlp_spark", "training", "serving")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TEXTS = sorted(
     path

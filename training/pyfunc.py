@@ -18,8 +18,9 @@ class LossModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow has 
     """Assesses rows of `id`, `text` and, where known, `closed_at`; a bad row is answered in its place."""
 
     def load_context(self, context: Any) -> None:
-        """Loads the bundle that was logged with the model."""
-        self._classifier = LossClassifier.load(context.artifacts["bundle"])
+        """Loads the bundle that was logged with the model; its setting `threads` is that of the classifier."""
+        threads = (context.model_config or {}).get("threads", 0)
+        self._classifier = LossClassifier.load(context.artifacts["bundle"], threads=threads)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Gives one row for each row: deal_id, primary, confidence and the whole assessment as JSON."""

@@ -84,11 +84,7 @@ def register_bundle(folder: Path, *, requirements: Sequence[str] = ("lossnlp",))
         mlflow.log_artifact(str(picture), "pictures")
     info = mlflow.pyfunc.log_model(
         name="bundle",
-        python_model=str(Path(__file__).with_name("pyfunc.py")),
-        artifacts={"bundle": str(folder)},
-        signature=infer_signature(_EXAMPLE, _ANSWER),
-        input_example=_EXAMPLE,
-        pip_requirements=list(requirements),
+        **model_parts(folder, requirements=requirements),
         registered_model_name=MODEL_NAME,
     )
     version = str(info.registered_model_version)
@@ -96,6 +92,23 @@ def register_bundle(folder: Path, *, requirements: Sequence[str] = ("lossnlp",))
     tag_version(version, {"bundle": manifest.version, _MODEL_ID: info.model_id, **made_from})
     give_alias("challenger", version)
     return version
+
+
+def model_parts(folder: Path, *, requirements: Sequence[str] = ("lossnlp",)) -> dict[str, Any]:
+    """Gives what MLflow needs to keep a bundle as a pyfunc model, by the names it has for it.
+
+    Args:
+        folder: The bundle.
+        requirements: Packages that serve it.
+    """
+    return {
+        "python_model": str(Path(__file__).with_name("pyfunc.py")),
+        "artifacts": {"bundle": str(folder)},
+        "model_config": {"threads": 0},
+        "signature": infer_signature(_EXAMPLE, _ANSWER),
+        "input_example": _EXAMPLE,
+        "pip_requirements": list(requirements),
+    }
 
 
 def find_alias(alias: str) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llama_cpp import Llama, LlamaGrammar
 
+from lossnlp.cores import usable_cores
 from lossnlp.deal import Deal
 from lossnlp.taxonomy import get_default_taxonomy
 from training.answers import Answer
@@ -30,7 +31,9 @@ class LocalLlm:
         taxonomy = get_default_taxonomy()
         codes = " | ".join(f'"{code}"' for code in taxonomy.codes)
         self._grammar = LlamaGrammar.from_string(f"root ::= {codes}", verbose=False)
-        self._llm = Llama(model_path=str(weights), n_ctx=_CONTEXT_TOKENS, seed=_SEED, verbose=False)
+        self._llm = Llama(
+            model_path=str(weights), n_ctx=_CONTEXT_TOKENS, n_threads=usable_cores(), seed=_SEED, verbose=False
+        )
         definitions = "\n".join(f"{one.code}: {one.definition}" for one in taxonomy.reasons)
         self._task = (
             "You read notes and calls about B2B deals that were lost, and name the one reason that decided the loss. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import spacy
 from spacy.training import Example
@@ -50,6 +50,15 @@ class TextCat:
 
     def answer(self, deal: Deal) -> Answer:
         """Gives the likeliest reason."""
-        scores = self._nlp(text_of(deal)).cats
-        best = max(scores, key=lambda label: scores[label])
-        return Answer(primary=best, confidence=float(scores[best]))
+        return next(self.answer_many([text_of(deal)], batch=1))
+
+    def answer_many(self, texts: Sequence[str], *, batch: int) -> Iterator[Answer]:
+        """Gives the likeliest reason of each text.
+
+        Args:
+            texts: What to read.
+            batch: Texts read at once.
+        """
+        for doc in self._nlp.pipe(texts, batch_size=batch):
+            best = max(doc.cats, key=lambda label: doc.cats[label])
+            yield Answer(primary=best, confidence=float(doc.cats[best]))

@@ -9,11 +9,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from spacy.lang.en.stop_words import STOP_WORDS
 from sqlalchemy.orm import Session
 
 from lossnlp.bundle import find_default_bundle
 from lossnlp.deal import Deal
+from lossnlp.english import stop_words
 from lossnlp.errors import BundleError
 from lossnlp.legibility import find_language
 from serving.tables import AssessmentRow, DealFiguresRow
@@ -51,7 +51,7 @@ def read_figures(deal: Deal) -> DealFigures:
     """Gives the figures of a deal; the same words give the same."""
     texts = deal.texts
     counts = Counter(word for text in texts for word in _WORD.findall(text.casefold()))
-    content = {word: count for word, count in counts.items() if word not in STOP_WORDS}
+    content = {word: count for word, count in counts.items() if word not in stop_words()}
     return DealFigures(
         words=counts.total(),
         content_words=sum(content.values()),

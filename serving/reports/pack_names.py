@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from spacy.lang.en.stop_words import STOP_WORDS
-
 from lossnlp.deal import Deal
+from lossnlp.english import stop_words
 from lossnlp.label_words import get_label_words
 from serving.review.named import ACCOUNT, Party, find_parties, tokens_of
 from serving.review.redaction import Redactor
@@ -68,7 +67,7 @@ class NameRemover:
         people = {word for party in parties if party.placeholder != ACCOUNT for word in party.words} - kept
         companies = {word for party in parties if party.placeholder == ACCOUNT for word in _own_words(party)} - kept
         self._people = _pattern(_people_patterns(people))
-        self._not_talked_about = kept | _NO_PEOPLE | STOP_WORDS
+        self._not_talked_about = kept | _NO_PEOPLE | stop_words()
         self._companies = re.compile(_any_of(companies), re.IGNORECASE)
 
     def remove(self, text: str) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 
-from spacy.lang.en.stop_words import STOP_WORDS
 from sqlalchemy import case, exists
 
 from lossnlp.assessment import Reason
+from lossnlp.english import stop_words
 from lossnlp.label_words import get_label_words
 from lossnlp.questions import coaching_questions
 from lossnlp.taxonomy import NO_CAUSE, NOT_A_LOSS
@@ -120,7 +120,7 @@ def _terms(text: str) -> Iterator[str]:
 
 @cache
 def _common_words() -> frozenset[str]:
-    return get_label_words().function_words | STOP_WORDS
+    return get_label_words().function_words | stop_words()
 
 
 def _is_in_pair(word: str, found: set[int], shared: Mapping[str, set[int]]) -> bool:

@@ -51,3 +51,16 @@ def test_spans_lead_back_to_the_words(tokenizer: Tokenizer) -> None:
     window = next(iter(WindowMaker(tokenizer).make(segments)))
     start, end = window.spans[2]
     assert segments[0].text[start:end].startswith("Gon")
+
+
+def test_windows_of_many_deals_are_their_own(tokenizer: Tokenizer) -> None:
+    maker = WindowMaker(tokenizer, max_tokens=128)
+    deals = [
+        segments_of("No budget."),
+        segments_of("Dana: No.\nTom: I see. " * 90, "call_transcript"),
+        segments_of("a. " * 2_500),
+    ]
+    together = maker.make_many(deals)
+    for windows, segments in zip(together, deals, strict=True):
+        assert [window.ids.tolist() for window in windows] == [window.ids.tolist() for window in maker.make(segments)]
+        assert np.bincount(np.concatenate([window.segments for window in windows]))[: len(segments)].all()

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import delete
+from sqlalchemy.engine import make_url
 
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
@@ -159,7 +161,10 @@ def migrated_postgres_url(postgres_url: str) -> str:
     return postgres_url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+_KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=_KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
     """A migrated database, once of each kind."""
     if request.param == "sqlite":
@@ -167,6 +172,33 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: 
         return f"sqlite:///{tmp_path}/lossnlp.sqlite3"
     url: str = request.getfixturevalue("migrated_postgres_url")
     _empty(url)
+    return url
+
+
+@pytest.fixture(scope="module", params=_KINDS)
+def make_shared_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
+) -> Callable[[], str]:
+    """Gives a migrated database, once of each kind, that tests of a module share and none of them changes; it is empty each time."""
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{shutil.copy(migrated_file, tmp_path_factory.mktemp('shared') / 'shared.sqlite3')}"
+    url = _add_postgres_database(request.getfixturevalue("postgres_url"))
+
+    def empty() -> str:
+        _empty(url)
+        return url
+
+    return empty
+
+
+def _add_postgres_database(postgres_url: str) -> str:
+    name = f"shared_{uuid4().hex}"
+    server = Database(postgres_url)
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    server.close()
+    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    migrate(url)
     return url
 
 

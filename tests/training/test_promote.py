@@ -17,7 +17,7 @@ from training import promote, registry
 from training.config import TrainConfig
 from training.gate import GUARDS, Difference, Guard, Row, Ruling, Shown
 
-pytestmark = pytest.mark.filterwarnings("default")  # MLflow and what it brings warn of themselves
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # MLflow and what it brings warn of themselves
 NOTES = 110
 
 

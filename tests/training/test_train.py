@@ -36,7 +36,12 @@ def test_smoke_run_makes_a_working_bundle(tmp_path: Path) -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={"MLFLOW_TRACKING_URI": database, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        env={
+            "MLFLOW_TRACKING_URI": database,
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "OMP_NUM_THREADS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

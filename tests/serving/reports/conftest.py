@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +51,28 @@ def session(database: Database) -> Iterator[Session]:
 @pytest.fixture
 def report(session: Session) -> Any:
     """Gives the report on the window of the losses, for a leader where no other viewer is named."""
+    return partial(make_report, session)
 
-    def make(viewer: Viewer = LEADER, **query: str) -> Report:
-        given = {"since": str(FIRST_DAY), "until": str(LAST_DAY), **query}
-        return Report.of_cut(session, viewer, parse_cut(given, today=LAST_DAY), get_default_taxonomy())
 
-    return make
+def make_report(session: Session, viewer: Viewer = LEADER, **query: str) -> Report:
+    given = {"since": str(FIRST_DAY), "until": str(LAST_DAY), **query}
+    return Report.of_cut(session, viewer, parse_cut(given, today=LAST_DAY), get_default_taxonomy())
+
+
+@pytest.fixture(scope="module")
+def shared_report(make_shared_url: Callable[[], str]) -> Iterator[Any]:
+    """Gives the report on n losses, for tests that share it and change nothing; each call ends the one before."""
+    with ExitStack() as opened:
+
+        def make(n: int, *, seed: int) -> Report:
+            opened.close()
+            database = opened.enter_context(closing(Database(make_shared_url())))
+            with database.writing() as session:
+                add_losses(session, n, seed=seed)
+                session.commit()
+            return make_report(opened.enter_context(database.reading()))
+
+        yield make
 
 
 @pytest.fixture

@@ -81,71 +81,73 @@ def applies(entry: Entry) -> str:
     return f"EXISTS (SELECT 1 FROM loss_reasons r WHERE r.deal_id = l.deal_id AND r.code IN ({quoted(entry)}))"  # noqa: S608
 
 
-@pytest.fixture(params=[(300, 1), (300, 2), (1200, 3), (25, 4)], ids=str)
-def some(request: pytest.FixtureRequest, losses: AddLosses, report: MakeReport) -> Report:
+@pytest.fixture(scope="module", params=[(300, 1), (300, 2), (1200, 3), (25, 4)], ids=str)
+def some(request: pytest.FixtureRequest, shared_report: MakeReport) -> Report:
     n, seed = request.param
-    losses(n, seed=seed)
-    return report()
+    return shared_report(n, seed=seed)
 
 
-def test_deals_equal_a_plain_count(some: Report) -> None:
-    for entry in top_of(some).all:
+@pytest.fixture(scope="module")
+def some_top(some: Report) -> TopFive:
+    return top_of(some)
+
+
+def test_deals_equal_a_plain_count(some: Report, some_top: TopFive) -> None:
+    for entry in some_top.all:
         assert entry.tally.deals == count(some.session, f"primary_reason IN ({quoted(entry)})")
 
 
-def test_overlap_equals_a_plain_count(some: Report) -> None:
-    top = top_of(some)
-    for entry in top.entries:
-        others = " OR ".join(applies(other) for other in top.entries if other is not entry) or "1 = 0"
+def test_overlap_equals_a_plain_count(some: Report, some_top: TopFive) -> None:
+    for entry in some_top.entries:
+        others = " OR ".join(applies(other) for other in some_top.entries if other is not entry) or "1 = 0"
         assert entry.overlap == count(some.session, f"{applies(entry)} AND ({others})")
-    by_label = {entry.label: entry for entry in top.entries}
-    for (one, other), deals in top.pairs.items():
+    by_label = {entry.label: entry for entry in some_top.entries}
+    for (one, other), deals in some_top.pairs.items():
         assert deals == count(some.session, f"{applies(by_label[one])} AND {applies(by_label[other])}")
 
 
-def test_list_never_holds_more_than_five(some: Report) -> None:
-    assert len(top_of(some).entries) <= MOST_ENTRIES
+def test_list_never_holds_more_than_five(some_top: TopFive) -> None:
+    assert len(some_top.entries) <= MOST_ENTRIES
 
 
-def test_every_reason_stands_in_one_entry(some: Report) -> None:
-    codes = [code for entry in top_of(some).all for code in entry.codes]
+def test_every_reason_stands_in_one_entry(some_top: TopFive) -> None:
+    codes = [code for entry in some_top.all for code in entry.codes]
     assert sorted(codes) == sorted(TAXONOMY.codes)
 
 
-def test_only_what_may_be_merged_is(some: Report) -> None:
+def test_only_what_may_be_merged_is(some_top: TopFive) -> None:
     rules = MergeRules.shipped(TAXONOMY)
-    for entry in top_of(some).entries:
+    for entry in some_top.entries:
         assert len(entry.codes) <= MOST_MERGED
         assert all(rules.find_why(one, other) for one, other in combinations(entry.codes, 2))
         assert not {"unknown", "administrative"} & set(entry.codes)
 
 
-def test_entry_has_the_minimum_of_deals(some: Report) -> None:
-    assert all(entry.tally.deals >= some.scope.cut.minimum for entry in top_of(some).entries)
+def test_entry_has_the_minimum_of_deals(some: Report, some_top: TopFive) -> None:
+    assert all(entry.tally.deals >= some.scope.cut.minimum for entry in some_top.entries)
 
 
-def test_same_deals_give_the_same_list(some: Report) -> None:
-    assert top_of(some) == top_of(some)
+def test_same_deals_give_the_same_list(some: Report, some_top: TopFive) -> None:
+    assert top_of(some) == some_top
 
 
-def test_what_is_lost_adds_up(some: Report) -> None:
-    top = top_of(some)
-    lost = cells(lost_sheet(some, top), "deals")
-    kept = sum(entry.tally.deals for entry in top.all if not entry.is_merged)
+def test_what_is_lost_adds_up(some: Report, some_top: TopFive) -> None:
+    lost = cells(lost_sheet(some, some_top), "deals")
+    kept = sum(entry.tally.deals for entry in some_top.all if not entry.is_merged)
     assert sum(lost) + kept == some.scope.deals
-    for deals, parts in zip(lost, cells(lost_sheet(some, top), "of_which"), strict=True):
+    for deals, parts in zip(lost, cells(lost_sheet(some, some_top), "of_which"), strict=True):
         assert sum(int(number.replace(",", "")) for number in re.findall(r"[\d,]*\d(?= )", parts)) == deals
 
 
-def test_deals_and_shares_add_up(some: Report) -> None:
-    sheet = entries_sheet(some, top_of(some))
+def test_deals_and_shares_add_up(some: Report, some_top: TopFive) -> None:
+    sheet = entries_sheet(some, some_top)
     assert sum(cells(sheet, "deals")) == some.scope.deals
     assert sum(share.value for share in cells(sheet, "share")) == pytest.approx(1)
     assert all(share.low <= share.value <= share.high for share in cells(sheet, "share"))
 
 
-def test_found_again_is_a_number_of_redraws(some: Report) -> None:
-    assert all(0 <= (entry.again or 0) <= REDRAWS for entry in top_of(some).entries)
+def test_found_again_is_a_number_of_redraws(some_top: TopFive) -> None:
+    assert all(0 <= (entry.again or 0) <= REDRAWS for entry in some_top.entries)
 
 
 def test_order_of_deals_does_not_matter(losses: AddLosses, report: MakeReport) -> None:
@@ -230,8 +232,8 @@ def test_locked_entry_is_in_the_list(some: Report) -> None:
     assert len(top.entries) <= MOST_ENTRIES
 
 
-def test_pair_kept_apart_is_never_merged(some: Report) -> None:
-    merged = [pair for entry in top_of(some).entries for pair in combinations(entry.codes, 2)]
+def test_pair_kept_apart_is_never_merged(some: Report, some_top: TopFive) -> None:
+    merged = [pair for entry in some_top.entries for pair in combinations(entry.codes, 2)]
     again = top_of(some, apart=[",".join(pair) for pair in merged])
     assert not {pair for entry in again.entries for pair in combinations(entry.codes, 2)} & set(merged)
 
@@ -268,12 +270,12 @@ def test_wishes_are_read_from_their_own_query() -> None:
     assert Wishes() == parse_wishes([], [], TAXONOMY)
 
 
-def test_crosswalk_maps_every_reason_to_five_and_other(some: Report, tmp_path: Path) -> None:
+def test_crosswalk_maps_every_reason_to_five_and_other(some: Report, some_top: TopFive, tmp_path: Path) -> None:
     path = tmp_path / CROSSWALK
     path.write_text(files_of(some)[CROSSWALK], encoding="utf-8")
     fields = FieldMap(TAXONOMY, read_words(path))
     said = {fields.to_crm({"lossnlp_primary_reason": code})["lossnlp_primary_reason"] for code in TAXONOMY.codes}
-    assert said - {OTHER} == {entry.label for entry in top_of(some).entries}
+    assert said - {OTHER} == {entry.label for entry in some_top.entries}
     [spec] = [spec for spec in fields.specs() if spec.name == "lossnlp_primary_reason"]
     assert {choice.value for choice in spec.choices} == said
 
@@ -302,8 +304,8 @@ def test_words_of_the_company_stay(some: Report) -> None:
     assert "Loss_Reason__c" not in files["hubspot/properties.json"]
 
 
-def test_picklists_of_each_crm_hold_the_entries(some: Report) -> None:
-    files, labels = files_of(some), {entry.label for entry in top_of(some).all}
+def test_picklists_of_each_crm_hold_the_entries(some: Report, some_top: TopFive) -> None:
+    files, labels = files_of(some), {entry.label for entry in some_top.all}
     [first, *_] = json.loads(files["hubspot/properties.json"])["inputs"]
     assert {option["value"] for option in first["options"]} == labels
     field = ET.fromstring(files[NAMES["salesforce"]])  # noqa: S314 (our own)
