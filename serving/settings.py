@@ -58,6 +58,7 @@ class Settings(BaseSettings):
         agreement_rate: Share of the reviews that two people judge apart from each other, 0 to 1.
         text_keys: Fernet keys that the documents of assessed deals are kept encrypted with, newest first, commas between them; None
             keeps no text.
+        redact: Whether quotes and labels of speakers are kept with placeholders for people, addresses and numbers.
         label_errors: File that `python -m training.label_errors` has written, for the page of labels that are likely wrong; None
             shows none.
         max_body_bytes: Largest accepted request body, in bytes.
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
     audit_rate: float = Field(default=0.02, ge=0, le=1)
     agreement_rate: float = Field(default=0.1, ge=0, le=1)
     text_keys: SecretStr | None = None
+    redact: bool = False
     label_errors: Path | None = None
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
