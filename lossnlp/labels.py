@@ -30,6 +30,7 @@ _QUESTION = re.compile(r"([QA]\d{0,2})\s?[.)]\s{1,4}")
 _TAB = re.compile(r"\s{0,4}[\t|]\s{0,4}")
 _PIECE = re.compile(r",\s|\s[-\u2013\u2014|/]\s|\s?\|\s?")
 _ASIDE = re.compile(r"[(\[<][^()\[\]<>]{0,80}[)\]>]")
+_PLACEHOLDER = re.compile(r"\[person (\d{1,4})\]")
 _NUMBERED = re.compile(
     r"(?:unknown |unidentified )?(?:speaker|sprecher|participant|person|caller|guest|attendee|user|spk|[aqsp])[\s_#-]?(?:\d{1,3}|[a-z])"
 )
@@ -135,7 +136,7 @@ def likeness_of(label: str) -> Likeness:
     Args:
         label: What stands before the colon, or a whole line, without its time.
     """
-    lists = get_label_words()
+    lists, label = get_label_words(), without_placeholder(label)
     plain = " ".join((_ASIDE.sub(" ", label).strip(BLANK) or label.strip("()[]<>")).split())
     key = plain.casefold().strip("*_#:. ")
     if key in lists.known or _NUMBERED.fullmatch(key):
@@ -161,6 +162,11 @@ def _likeness_of_words(words: Sequence[str]) -> Likeness:
     if len(words) > 3 or not lists.function_words.isdisjoint(plain):
         return Likeness.NONE
     return Likeness.SHORT
+
+
+def without_placeholder(label: str) -> str:
+    """Gives a label in which a redacted name, such as `[person 1]`, reads as one word."""
+    return _PLACEHOLDER.sub(r"Person\1", label)
 
 
 def is_metadata(key: str) -> bool:

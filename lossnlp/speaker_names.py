@@ -9,7 +9,7 @@ from unicodedata import combining, normalize
 
 from lossnlp.deal import Role
 from lossnlp.label_words import get_label_words
-from lossnlp.labels import Likeness, likeness_of
+from lossnlp.labels import Likeness, likeness_of, without_placeholder
 from lossnlp.turns import BLANK
 
 _ASIDE = re.compile(r"[(\[<]([^()\[\]<>]{1,80})[)\]>]")
@@ -42,6 +42,7 @@ class SpeakerName:
 @lru_cache(maxsize=4096)
 def read_name(label: str) -> SpeakerName:
     """Gives what a label says about the person."""
+    label = without_placeholder(label)
     asides = [aside.strip(BLANK) for aside in _ASIDE.findall(label)]
     pieces = [piece.strip(BLANK) for piece in _PIECE.split(_ASIDE.sub(" ", label).strip(BLANK)) if piece]
     address = _ADDRESS.search(label)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import structlog
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 
@@ -18,7 +18,7 @@ from lossnlp.errors import LossNlpError
 from lossnlp.lines import find_deal_id
 from lossnlp.taxonomy import Taxonomy
 from serving import inbox, openapi, outbox, store
-from serving.auth import require_key
+from serving.auth import KnownKey, require_key
 from serving.body import parse_body, read_body
 from serving.doors import Doors
 from serving.drift.looks import find_look
@@ -86,12 +86,18 @@ async def get_intake(request: Request) -> Intake:
 
 async def get_live_intake(request: Request) -> Intake:
     """Gives the running app's intake for a request about one deal."""
-    return (await get_intake(request)).asked_by(read_caller(request))
+    return _as_far_as_allowed(request, await get_intake(request)).asked_by(read_caller(request))
 
 
 async def get_bulk_intake(request: Request) -> Intake:
     """Gives the running app's intake for a request about many deals."""
-    return (await get_intake(request)).asked_by(read_caller(request, is_bulk=True))
+    return _as_far_as_allowed(request, await get_intake(request)).asked_by(read_caller(request, is_bulk=True))
+
+
+def _as_far_as_allowed(request: Request, intake: Intake) -> Intake:
+    """Gives the intake that queues no write-back where the request's key may not have any written."""
+    key: KnownKey = request.state.key
+    return intake if key.may("write-back") else intake.for_crm(None)
 
 
 async def get_entrance(request: Request) -> Entrance:
@@ -113,37 +119,43 @@ BulkIntake = Annotated[Intake, Depends(get_bulk_intake)]
 EntranceDep = Annotated[Entrance, Depends(get_entrance)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 
+MAY_CLASSIFY = Security(require_key, scopes=["classify"])
+MAY_READ = Security(require_key, scopes=["read"])
+
 health = APIRouter(tags=["health"])
-v1 = APIRouter(prefix="/v1", tags=["assessments"], dependencies=[Depends(require_key)])
+v1 = APIRouter(prefix="/v1", tags=["assessments"])
 
 
 @v1.post(
     "/assessments",
     status_code=201,
+    dependencies=[MAY_CLASSIFY],
     response_model=TakenAssessment,
     responses={
         200: openapi.answer_example("Assessed before: the stored answer.", openapi.EXAMPLE_ANSWER),
         201: openapi.answer_example("Assessed now.", openapi.EXAMPLE_ANSWER),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
+        **openapi.problem_answers(400, 401, 403, 413, 415, 422, 500, 503),
     },
     openapi_extra=openapi.deal_body() | {"parameters": HEADERS},
 )
 async def create_assessment(request: Request, asked: LiveIntake, body: Body, entrance: EntranceDep) -> JSONResponse:
     """Gives the assessment of one closed-lost deal.
 
-    The same deal, content and model give the same stored answer: 201 the first time, 200 from then on.
+    The same deal, content and model give the same stored answer: 201 the first time, 200 from then on. What is accepted goes to the CRM
+    where the key has the scope `write-back` too.
     """
     return await entrance.answer(request, asked, partial(_answer_one, body))
 
 
 @v1.post(
     "/assessments:batch",
+    dependencies=[MAY_CLASSIFY],
     response_model=BatchAnswer,
     responses={
         200: openapi.answer_example(
             "One answer an item, in the same order.", {"items": [openapi.EXAMPLE_ANSWER, openapi.EXAMPLE_ITEM_ERROR]}
         ),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
+        **openapi.problem_answers(400, 401, 403, 413, 415, 422, 500, 503),
     },
     openapi_extra=openapi.batch_body() | {"parameters": HEADERS},
 )
@@ -159,8 +171,9 @@ async def create_assessments(request: Request, asked: BulkIntake, body: Body, en
 
 @v1.get(
     "/assessments/{assessment_id}",
+    dependencies=[MAY_READ],
     response_model=StoredAssessment,
-    responses=openapi.problem_answers(401, 404, 500),
+    responses=openapi.problem_answers(401, 403, 404, 500),
 )
 def get_assessment(assessment_id: str, database: DatabaseDep) -> JSONResponse:
     """Gives a stored assessment, with the state of its write-back."""
@@ -172,7 +185,13 @@ def get_assessment(assessment_id: str, database: DatabaseDep) -> JSONResponse:
         )
 
 
-@v1.get("/taxonomy", tags=["taxonomy"], response_model=Taxonomy, responses=openapi.problem_answers(401, 500))
+@v1.get(
+    "/taxonomy",
+    tags=["taxonomy"],
+    dependencies=[MAY_READ],
+    response_model=Taxonomy,
+    responses=openapi.problem_answers(401, 403, 500),
+)
 def get_taxonomy(intake: IntakeDep) -> Taxonomy:
     """Gives the loss reasons, their groups and the MEDDPICC elements that the loaded model knows."""
     return intake.assessor.taxonomy
@@ -198,8 +217,8 @@ async def is_ready(request: Request, intake: IntakeDep) -> dict[str, str]:
 @health.get(
     "/metrics",
     response_class=PlainTextResponse,
-    dependencies=[Depends(require_key)],
-    responses=openapi.problem_answers(401),
+    dependencies=[MAY_READ],
+    responses=openapi.problem_answers(401, 403),
 )
 def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
     """Gives the counters in Prometheus' text format."""

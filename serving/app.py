@@ -10,7 +10,8 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving import api, door_routes, flat, openapi_30
-from serving.auth import known_digests
+from serving.audit.denials import DenialLog
+from serving.auth import keys_in_use
 from serving.doors import open_doors
 from serving.errors import ConfigurationError, SchemaError
 from serving.intake import Assessor, Intake, open_intake
@@ -42,12 +43,14 @@ def create_app(settings: Settings, *, assessor: Assessor | Follower | None = Non
     """
     database, metrics = Database(settings.database_url), Metrics()
     doors = open_doors(settings, Database(settings.database_url), metrics)
+    denials = DenialLog(database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
         with _taking_in(settings, assessor or open_model(settings), database, metrics) as app.state.intake:
             yield
+        denials.close()
         doors.database.close()
         database.close()
 
@@ -62,7 +65,7 @@ def create_app(settings: Settings, *, assessor: Assessor | Follower | None = Non
     )
     app.state.settings, app.state.database, app.state.doors = settings, database, doors
     app.state.entrance = Entrance(settings)
-    app.add_middleware(RequestScope, metrics=metrics)
+    app.add_middleware(RequestScope, metrics=metrics, denials=denials)
     add_problem_handlers(app)
     app.include_router(api.v1)
     app.include_router(api.health)
@@ -101,7 +104,7 @@ def require_start(settings: Settings, database: Database) -> None:
     """
     require_current_schema(database.engine)
     try:
-        keys = known_digests(settings, database)
+        keys = keys_in_use(settings, database)
     except SQLAlchemyError as error:
         raise SchemaError("The API keys cannot be read from the database.") from error
     if not keys:

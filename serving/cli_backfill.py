@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from serving.audit.by_command import recorded
 from serving.backfill import Backfill, Progress
 from serving.backfill_report import write_csv, write_page
 from serving.closed_loop import open_closed_loop
@@ -70,8 +71,9 @@ def _plan(backfill: Backfill, since: datetime | None, folder: Path) -> None:
 
 def _apply(backfill: Backfill, batch_id: str) -> None:
     typer.echo(f"Batch {batch_id}", err=True)
-    progress = Progress()
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    progress, database = Progress(), backfill.worker.database
+    audited = recorded(database, "backfill_apply", f"batch {batch_id}")
+    with audited, Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Reading and writing", total=None)
         for progress in backfill.steps(batch_id):
             total = 2 * sum(progress.deals.values())
@@ -109,7 +111,8 @@ def _list(backfill: Backfill) -> None:
 
 
 def _undo(backfill: Backfill, batch_id: str) -> None:
-    undone = backfill.undo(batch_id)
+    with recorded(backfill.worker.database, "backfill_undo", f"batch {batch_id}"):
+        undone = backfill.undo(batch_id)
     table = Table("deal", "put back", "left: changed since")
     for deal_id, fields in undone.put_back.items():
         table.add_row(deal_id, ", ".join(fields), ", ".join(undone.left.get(deal_id, {})))

@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from lossnlp.taxonomy import get_default_taxonomy
+from serving.audit.by_command import recorded
 from serving.crm.connect import read_field_map
 from serving.record import RecordEntry, find_record, write_record
 from serving.schema import open_database
@@ -26,12 +27,13 @@ def show_record(
     """Shows every value that was written, put back or left to a person: when, by whom, from which assessment."""
     settings = load_settings()
     fields = read_field_map(settings, get_default_taxonomy())
-    with open_database(settings.database_url).reading() as session:
+    database = open_database(settings.database_url)
+    with database.reading() as session:
         entries = find_record(session, fields, deal_id=deal)
         if output is None:
             open_console().print(_as_table(list(entries)))
             return
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with recorded(database, "export", "record"), output.open("w", encoding="utf-8", newline="") as file:
             count = write_record(entries, file)
     typer.echo(f"{count} entries in {output}.", err=True)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from serving.audit.by_command import recorded
 from serving.errors import ConfigurationError
 from serving.logs import configure_logs
 from serving.reports.cuts import CutError
@@ -32,7 +33,10 @@ def write_report(
     configure_logs(settings)
     today = now().date()
     asked = Asked(parse_month(month, today=today), team, today)
-    with closing(open_database(settings.database_url)) as database:
+    with (
+        closing(open_database(settings.database_url)) as database,
+        recorded(database, "export", f"report of {month}"),
+    ):
         pack = _make(open_pack_maker(settings, database), asked)
     try:
         file = write_pack(pack, out)

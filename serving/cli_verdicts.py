@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
+from serving.audit.by_command import recorded
 from serving.logs import configure_logs
 from serving.review import argilla, label_studio
 from serving.review.annotation import AnnotationError
@@ -67,7 +68,8 @@ def export_verdicts(
         find_deal = find_deals_by(open_text_source(settings, database), database)
         export = VerdictExport(database, find_deal, redact=redact, with_open=with_open)
         lines = export.lines(tally, since.replace(tzinfo=UTC) if since else None)
-        _write(lines, out, apart if with_open else None, form)
+        with recorded(database, "export", "verdicts"):
+            _write(lines, out, apart if with_open else None, form)
     taxonomy = get_default_taxonomy()
     if form is Form.LABEL_STUDIO:
         out.with_suffix(".interface.xml").write_text(label_studio.make_interface(taxonomy), encoding="utf-8")

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from lossnlp.taxonomy import get_default_taxonomy
 from serving import outbox
+from serving.audit.by_command import record_in, recorded
 from serving.crm.connect import connect_crm, read_field_map
 from serving.crm.protocol import Fields, FieldValue
 from serving.errors import ConfigurationError
@@ -68,6 +69,7 @@ def retry_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id i
                 f"Write-back {row.id} is '{row.state}'; only one that has failed or was undone can be sent again."
             )
         outbox.send_again(row)
+        record_in(session, "write_back_retry", f"write-back {row.id}")
         session.commit()
     typer.echo(f"Write-back {write_back_id} is due.", err=True)
 
@@ -75,7 +77,9 @@ def retry_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id i
 @write_backs.command("undo")
 def undo_write_back(write_back_id: Annotated[int, typer.Argument(help="Its id in `list`.", metavar="ID")]) -> None:
     """Puts back what stood in the CRM before; what a person has changed since stays."""
-    undone = _open_worker().undo(write_back_id)
+    worker, target = _open_worker(), f"write-back {write_back_id}"
+    with recorded(worker.database, "write_back_undo", target):
+        undone = worker.undo(write_back_id)
     table = Table(_field_column(), "taken back", "now")
     for field, value in undone.write.items():
         table.add_row(field, _shown(undone.before[field]), _shown(value))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from serving import store
 from serving.app import create_app, require_start
-from serving.auth import new_key, with_first_key
+from serving.audit.cli_audit import audit
+from serving.audit.policies import note_policies
+from serving.auth import with_first_key
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
+from serving.cli_keys import keys
 from serving.cli_record import show_record
 from serving.cli_report import write_report
 from serving.cli_top_five import propose_top_five
@@ -28,17 +30,16 @@ from serving.model.cli_model import model
 from serving.model.cli_reassess import run_reassessment
 from serving.model.following import open_model
 from serving.people.cli_people import people
+from serving.safe_start import require_safe_address, require_safe_settings
 from serving.schema import migrate, open_database
-from serving.secret_values import digest_secret
-from serving.server import open_port, serve
+from serving.server import Wire, open_port, serve
 from serving.settings import load_settings
 from serving.taxonomy_change.cli_taxonomy import taxonomy
-from serving.terminal import open_console
 from serving.worker import stop_on_signal
 
 app = typer.Typer(help="The service around lossnlp.", no_args_is_help=True, add_completion=False)
-keys = typer.Typer(help="Make, revoke and list API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
 app.add_typer(write_backs, name="write-backs")
 app.add_typer(crm, name="crm")
 app.add_typer(people, name="people")
@@ -74,12 +75,16 @@ def run_service(host: Host = "127.0.0.1", port: Port = 8000, processes: Processe
     if processes is not None:
         settings = settings.model_copy(update={"processes": processes})
     configure_logs(settings)
-    require_start(settings, open_database(settings.database_url))
-    listener = open_port(host, port)
+    require_safe_settings(settings)
+    require_safe_address(settings, host)
+    with closing(open_database(settings.database_url)) as database:
+        require_start(settings, database)
+        note_policies(database, settings)
+    listener, wire = open_port(host, port), Wire.of(settings)
     if (count := count_processes(settings)) > 1:
-        serve_together(listener, count)
+        serve_together(listener, count, wire=wire)
     else:
-        serve(create_app(settings, assessor=open_model(settings)), listener)
+        serve(create_app(settings, assessor=open_model(settings)), listener, wire)
 
 
 @app.command("worker")
@@ -93,6 +98,9 @@ def run_worker(
     """Takes in the deals that the CRM tells of and sends write-backs to it, the CRM that LOSSNLP_CRM names."""
     settings = load_settings()
     configure_logs(settings)
+    require_safe_settings(settings)
+    with closing(open_database(settings.database_url)) as database:
+        note_policies(database, settings)
     if once:
         open_closed_loop(settings).run_once(poll=poll)
     else:
@@ -120,34 +128,3 @@ def walk_demo(
     settings = load_settings().model_copy(update={"crm": "demo", "env": "development", "own_names": (demo.SELLER,)})
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     run_demo(with_first_key(settings), url=url, address=(host, port), keep_serving=keep_serving)
-
-
-@keys.command("create")
-def create_key(name: Annotated[str, typer.Argument(help="Who will use it.", metavar="NAME")]) -> None:
-    """Prints a new API key, this once."""
-    key = new_key()
-    with open_database(load_settings().database_url).writing() as session:
-        row = store.add_key(session, name=name[:100], key_sha256=digest_secret(key))
-        session.commit()
-    typer.echo(key)
-    typer.echo(f"Key {row.id} for {row.name}. Keep it now: only a digest is stored.", err=True)
-
-
-@keys.command("revoke")
-def revoke_key(key_id: Annotated[int, typer.Argument(help="Its id in `keys list`.", metavar="ID")]) -> None:
-    """Makes a key useless from now on."""
-    with open_database(load_settings().database_url).writing() as session:
-        store.revoke_key(session, key_id)
-        session.commit()
-    typer.echo(f"Key {key_id} is revoked.", err=True)
-
-
-@keys.command("list")
-def list_keys() -> None:
-    """Shows all keys ever made, without the keys themselves."""
-    table = Table("id", "name", "made", "revoked")
-    with open_database(load_settings().database_url).reading() as session:
-        for row in store.find_keys(session, with_revoked=True):
-            revoked = f"{row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else ""
-            table.add_row(str(row.id), row.name, f"{row.created_at:%Y-%m-%d %H:%M}", revoked)
-    open_console().print(table)

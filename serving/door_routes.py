@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request, Security
 from fastapi.responses import JSONResponse, Response
+from fastapi.security import SecurityScopes
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from serving import openapi
-from serving.auth import Credentials, check_key
+from serving.auth import Credentials, check_key, require_scopes
 from serving.crm.protocol import Delivery
 from serving.crm.salesforce_doors import ACK
 from serving.door_settings import DoorName
@@ -44,11 +45,16 @@ def _json_body(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {_JSON: content}}}
 
 
-async def _require_key(request: Request, credentials: Credentials) -> None:
-    """Lets a call pass that carries an API key in use, without waiting for threads and connections of those that classify."""
+async def _require_key(request: Request, needed: SecurityScopes, credentials: Credentials) -> None:
+    """Lets a call pass that carries an API key with the scopes needed.
+
+    It waits for no threads and connections of those that classify.
+    """
     doors: Doors = request.app.state.doors
     settings: Settings = request.app.state.settings
-    await to_thread.run_sync(check_key, credentials, settings, doors.database, limiter=doors.limiter)
+    key = await to_thread.run_sync(check_key, credentials, settings, doors.database, limiter=doors.limiter)
+    request.state.key = key
+    require_scopes(key, needed.scopes)
 
 
 routes = APIRouter(prefix="/doors", tags=["doors"], responses=_PROBLEMS)
@@ -81,8 +87,9 @@ async def take_salesforce(request: Request) -> Response:
 @routes.post(
     "/flow",
     operation_id="queueLostDeal",
-    dependencies=[Depends(_require_key)],
+    dependencies=[Security(_require_key, scopes=["write-back"])],
     response_model=FlowAnswer,
+    responses=openapi.problem_answers(403),
     openapi_extra=_json_body({"schema": FlowCall.model_json_schema()}),
 )
 async def take_flow(request: Request) -> JSONResponse:

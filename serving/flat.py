@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -19,8 +19,7 @@ from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
 from serving import openapi
-from serving.api import Body, EntranceDep, LiveIntake
-from serving.auth import require_key
+from serving.api import MAY_CLASSIFY, Body, EntranceDep, LiveIntake
 from serving.body import parse_body
 from serving.intake import Intake, parse_deal
 from serving.writeback import EVIDENCE_CHARS, find_winner
@@ -179,15 +178,16 @@ EXAMPLE_ANSWER = flatten(
 ).model_dump(by_alias=True)
 _BODY = {"schema": _request_schema(), "example": EXAMPLE_REQUEST}
 
-v1 = APIRouter(prefix="/v1", tags=["flat"], dependencies=[Depends(require_key)])
+v1 = APIRouter(prefix="/v1", tags=["flat"])
 
 
 @v1.post(
     "/assessments:flat",
     operation_id="assessDeal",
+    dependencies=[MAY_CLASSIFY],
     responses={
         200: openapi.answer_example("The answer, made now or stored before.", EXAMPLE_ANSWER),
-        **openapi.problem_answers(400, 401, 413, 415, 422, 500, 503),
+        **openapi.problem_answers(400, 401, 403, 413, 415, 422, 500, 503),
     },
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": _BODY}}},
 )

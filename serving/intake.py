@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
+from lossnlp.redacted_deal import redact_assessment
 from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
 from serving.drift.figures import DealFigures, keep_figures, read_figures
@@ -97,6 +98,7 @@ class Intake:
         crm: Name of the CRM that accepted values go to; None queues no write-back.
         sampling: How many deals a person sees that need not be seen.
         seal: Encrypts the documents that are kept; None keeps none.
+        redacts: Whether what is kept holds no personal data; who asks first gets it verbatim all the same.
         companion: Reads new deals along, a challenger for one; None where nothing does.
         line: Where deals wait to be classified, and are classified together.
         caller: Who waits for the answers.
@@ -109,6 +111,7 @@ class Intake:
     crm: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seal: Seal | None = None
+    redacts: bool = False
     companion: Companion | None = None
     line: Line = field(default_factory=Line, repr=False, compare=False)
     caller: Caller = field(default_factory=Caller, repr=False, compare=False)
@@ -264,9 +267,10 @@ class Intake:
     def _commit(
         self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
     ) -> Taken:
+        kept = redact_assessment(deal, assessment) if self.redacts else assessment
         with self.database.writing() as session:
-            row = store.add_assessment(session, deal, content_sha256=digest, assessment=assessment)
-            held = self._count(session, row, assessment)
+            row = store.add_assessment(session, deal, content_sha256=digest, assessment=kept)
+            held = self._count(session, row, kept)
             keep_figures(session, row, figures)
             if self.seal is not None:
                 keep_sealed(session, row, deal, seal=self.seal)
@@ -274,7 +278,7 @@ class Intake:
             session.commit()
         if self.companion is not None:
             self.companion.offer(deal, row.id, assessment)
-        return _taken(row, is_new=True)
+        return replace(_taken(row, is_new=True), answer={"id": row.id, **assessment.model_dump(mode="json")})
 
 
 def open_intake(
@@ -304,6 +308,7 @@ def open_intake(
         crm=settings.crm,
         sampling=Sampling(settings.audit_rate, settings.agreement_rate),
         seal=open_seal(settings),
+        redacts=settings.redact,
         companion=companion,
         line=Line(round_limits(settings), counts=metrics.load),
     )

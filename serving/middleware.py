@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its log line, its metrics, and the last handler for what nobody caught."""
+"""What surrounds every request: its id, log line and metrics, the note of a denial, and the last handler for what nobody caught."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.addresses import is_readable
+from serving.audit.denials import DenialLog, find_denial
 from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.problems import ProblemError, problem_response, unexpected_problem
@@ -56,11 +57,13 @@ class RequestScope:
     Args:
         app: What answers.
         metrics: Where requests are counted.
+        denials: Where denied requests are written down.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, denials: DenialLog) -> None:
         self._app = app
         self._metrics = metrics
+        self._denials = denials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; nothing escapes to the server, which would log messages that quote the input."""
@@ -82,6 +85,13 @@ class RequestScope:
                 await problem_response(unexpected_problem())(scope, receive, exchange.send_marked)
         finally:
             self._note(exchange)
+            await self._note_denial(exchange)
+
+    async def _note_denial(self, exchange: _Exchange) -> None:
+        status, route = exchange.status or _CLIENT_LEFT, exchange.route
+        denial = find_denial(exchange.scope, status=status, route=route, request_id=exchange.request_id)
+        if denial is not None:
+            await self._denials.note(denial)
 
     def _note(self, exchange: _Exchange) -> None:
         seconds = time.perf_counter() - exchange.started_s

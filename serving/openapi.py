@@ -126,6 +126,7 @@ EXAMPLE_ITEM_ERROR: dict[str, Any] = {
 _PROBLEMS = {
     400: "The body is not UTF-8 or not JSON.",
     401: "No API key, or one that is not in use.",
+    403: "The key lacks the scope that this needs; `detail` names it.",
     404: "Nothing stands under this id.",
     413: "The body is larger than the service accepts.",
     415: "The body is not sent as JSON.",

@@ -7,12 +7,15 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
 
 from serving.errors import ConfigurationError
+from serving.settings import Settings
 
 _GRACE_S = 20
 # Longer than callers and proxies keep idle connections: who closes first meets no call on its way, which would be reset.
@@ -20,6 +23,29 @@ _KEPT_S = 75
 _START_S = 60.0
 _HEALTH_S = 60  # a process that loads a model on a busy machine may not answer its supervisor for seconds
 _SWITCH_S = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How the service is reached beyond the address.
+
+    Args:
+        cert: PEM file of the certificate; None speaks no TLS.
+        key: PEM file of its key.
+        proxies: Addresses or networks whose word on a caller's address and scheme is believed; none given, uvicorn's own rule holds.
+    """
+
+    cert: Path | None = None
+    key: Path | None = None
+    proxies: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Wire:
+        """Gives the wire that an installation has set."""
+        return cls(settings.tls_cert, settings.tls_key, settings.behind_proxy)
+
+
+PLAIN = Wire()
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -42,14 +68,14 @@ def open_port(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
+def serve(app: FastAPI, listener: socket.socket, wire: Wire = PLAIN) -> None:
     """Answers requests until the process is told to stop; those under way are finished first.
 
     From then on the process's threads take turns every half millisecond, not every five: a door passes from thread to thread several
     times for one answer, and would wait for those that classify each time.
     """
     take_turns_sooner()
-    _server(app).run(sockets=[listener])
+    uvicorn.Server(server_config(app, wire=wire)).run(sockets=[listener])
 
 
 def take_turns_sooner() -> None:
@@ -58,34 +84,31 @@ def take_turns_sooner() -> None:
 
 
 @contextmanager
-def serving_beside(app: FastAPI, listener: socket.socket) -> Iterator[str]:
+def serving_beside(app: FastAPI, listener: socket.socket, wire: Wire = PLAIN) -> Iterator[str]:
     """Gives the base URL of the app while it answers in a thread.
 
     Raises:
         ConfigurationError: The app did not start; its log says why.
     """
-    server = _server(app)
+    server = uvicorn.Server(server_config(app, wire=wire))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="lossnlp-serve")
     thread.start()
     try:
         _await_start(server, thread)
         host, port = listener.getsockname()[:2]
-        yield f"http://{host}:{port}"
+        yield f"{'https' if wire.cert else 'http'}://{host}:{port}"
     finally:
         server.should_exit = True
         thread.join(_GRACE_S)
 
 
-def _server(app: FastAPI) -> uvicorn.Server:
-    return uvicorn.Server(server_config(app))
-
-
-def server_config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
+def server_config(app: FastAPI | str, *, workers: int = 1, wire: Wire = PLAIN) -> uvicorn.Config:
     """Gives how the server runs.
 
     Args:
         app: The app, or where the function stands that makes it, `module:function`, for several processes.
         workers: Processes.
+        wire: How it is reached.
     """
     # The app logs its own requests, by route and without the caller's text; uvicorn would log full paths.
     return uvicorn.Config(
@@ -95,6 +118,9 @@ def server_config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        ssl_certfile=wire.cert,
+        ssl_keyfile=wire.key,
+        forwarded_allow_ips=list(wire.proxies) or None,
         timeout_keep_alive=_KEPT_S,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_worker_healthcheck=_HEALTH_S,

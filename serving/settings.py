@@ -48,7 +48,8 @@ class Settings(BaseSettings):
         rivals: Names of rivals, beside those that lossnlp finds by itself; commas between them.
         own_names: Names of the own company and products, which are never rivals; commas between them.
         fiscal_year_starts: Month in which fiscal years start where a text does not say, 1 to 12.
-        env: `production` refuses to start without a key; `development` makes one under `var_dir`.
+        env: `production` refuses to start without a key, with secrets that can be guessed, or on an address that others reach without
+            TLS; `development` makes a key under `var_dir`.
         crm: Name of the connected CRM (a module of `serving.crm`); None writes nothing back.
         crm_words: YAML file of a company's own names for our fields and values; None keeps ours.
         poll_since: Day (UTC) from which the first poll of the CRM lists lost deals, YYYY-MM-DD; None is the moment of that poll.
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
         agreement_rate: Share of the reviews that two people judge apart from each other, 0 to 1.
         text_keys: Fernet keys that the documents of assessed deals are kept encrypted with, newest first, commas between them; None
             keeps no text.
+        redact: Whether quotes and labels of speakers are kept with placeholders for people, addresses and numbers.
         label_errors: File that `python -m training.label_errors` has written, for the page of labels that are likely wrong; None
             shows none.
         max_body_bytes: Largest accepted request body, in bytes.
@@ -70,6 +72,10 @@ class Settings(BaseSettings):
         round_chars: Most characters that are read in one call; a longer deal is read alone.
         round_window_ms: How long a deal waits for others to be read with, where none wait, in milliseconds; 0 does not wait.
         rounds_at_once: Calls of the model that run side by side in a process.
+        tls_cert: PEM file of the certificate that the service speaks TLS with, the chain behind it; None speaks none.
+        tls_key: PEM file of the certificate's key, without a password.
+        behind_proxy: Addresses or networks of the proxies that speak TLS in front of the service, commas between them; what they say
+            of a caller's address and scheme (`X-Forwarded-For`, `X-Forwarded-Proto`) is believed.
         processes: Processes that answer on the port, 0 for one a processor that the service may use.
         threads: Processor threads of the model in each process, 0 for a share of the processors that the service may use.
         log_level: Least severe level that is logged.
@@ -94,6 +100,7 @@ class Settings(BaseSettings):
     audit_rate: float = Field(default=0.02, ge=0, le=1)
     agreement_rate: float = Field(default=0.1, ge=0, le=1)
     text_keys: SecretStr | None = None
+    redact: bool = False
     label_errors: Path | None = None
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
@@ -104,6 +111,9 @@ class Settings(BaseSettings):
     round_chars: int = Field(default=65_536, ge=1)
     round_window_ms: float = Field(default=2.0, ge=0, le=1000)
     rounds_at_once: int = Field(default=2, ge=1, le=64)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: Names = ()
     processes: int = Field(default=1, ge=0, le=256)
     threads: int = Field(default=0, ge=0, le=1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

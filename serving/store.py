@@ -1,4 +1,4 @@
-"""The database: engine, units of work, and the queries over keys, deals and assessments."""
+"""The database: engine, units of work, and the queries over deals and assessments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from serving.errors import ConfigurationError, UnknownIdError
-from serving.tables import ApiKeyRow, AssessmentRow, DealRow, LossRow
+from serving.tables import AssessmentRow, DealRow, LossRow
 
 # What a CRM says of a deal, by the same name in `Deal` and in the tables of deals and losses
 DEAL_FIELDS = (
@@ -193,29 +193,3 @@ def words_digest(deal: Deal) -> str:
     """Gives the SHA-256 of a deal's documents, in hex: what a person judges, whatever the CRM says beside it."""
     words = json.dumps(deal.model_dump(mode="json", include={"documents"}, exclude_none=True), sort_keys=True)
     return hashlib.sha256(words.encode("ascii")).hexdigest()
-
-
-def add_key(session: Session, *, name: str, key_sha256: str) -> ApiKeyRow:
-    """Gives the new row of a key."""
-    row = ApiKeyRow(name=name, key_sha256=key_sha256, created_at=now())
-    session.add(row)
-    session.flush()
-    return row
-
-
-def find_keys(session: Session, *, with_revoked: bool = False) -> list[ApiKeyRow]:
-    """Gives the keys in the order they were made."""
-    query = select(ApiKeyRow).order_by(ApiKeyRow.id)
-    return list(session.scalars(query if with_revoked else query.where(ApiKeyRow.revoked_at.is_(None))))
-
-
-def revoke_key(session: Session, key_id: int) -> None:
-    """Makes a key useless from now on.
-
-    Raises:
-        UnknownIdError: No key in use has this id.
-    """
-    row = session.get(ApiKeyRow, key_id)
-    if row is None or row.revoked_at is not None:
-        raise UnknownIdError(f"No key in use has id {key_id}; `lossnlp-serve keys list` shows them.")
-    row.revoked_at = now()

@@ -23,7 +23,7 @@ from serving.auth import with_first_key
 from serving.logs import configure_logs
 from serving.metrics import SHARED_FOLDER
 from serving.model.following import open_model
-from serving.server import server_config, take_turns_sooner
+from serving.server import PLAIN, Wire, server_config, take_turns_sooner
 from serving.settings import Settings, load_settings
 
 MAKE_APP = f"{__name__}:make_app"
@@ -34,18 +34,19 @@ def count_processes(settings: Settings) -> int:
     return settings.processes or usable_cores()
 
 
-def serve_together(listener: socket.socket, count: int, *, make: str = MAKE_APP) -> None:
+def serve_together(listener: socket.socket, count: int, *, make: str = MAKE_APP, wire: Wire = PLAIN) -> None:
     """Answers requests in so many processes until told to stop; one that dies is replaced, and SIGHUP replaces all, one by one.
 
     Args:
         listener: The listening socket of all.
         count: Processes.
         make: The function that makes the app of each, `module:function`.
+        wire: How they are reached.
     """
     with tempfile.TemporaryDirectory(prefix="lossnlp-metrics-") as folder:
         # The processes begin anew and read their settings from the environment.
         os.environ |= {SHARED_FOLDER: folder, "LOSSNLP_PROCESSES": str(count)}
-        supervisor = Multiprocess(server_config(make, workers=count), sockets=[listener])
+        supervisor = Multiprocess(server_config(make, workers=count, wire=wire), sockets=[listener])
         supervisor.run()
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
             sys.exit(1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
 from lossnlp.errors import LossNlpError
+from serving.audit.by_command import recorded
 from serving.logs import configure_logs
 from serving.model.history import find_choices, find_services
 from serving.model.loading import bundle_loader, champion_source
@@ -70,13 +72,19 @@ def use_model(
     by: By = "",
 ) -> None:
     """Puts a bundle in service: it is checked, loaded once, and every process takes it when it looks next."""
-    _say(_open_switch(load_settings()).use(wanted, by=by or account_name(), reason=reason))
+    switch = _open_switch(load_settings())
+    with recorded(switch.database, "model_use", Path(wanted).name):
+        row = switch.use(wanted, by=by or account_name(), reason=reason)
+    _say(row)
 
 
 @model.command("rollback")
 def roll_back(reason: Reason = "", by: By = "") -> None:
     """Puts the bundle in service that was before."""
-    _say(_open_switch(load_settings()).roll_back(by=by or account_name(), reason=reason))
+    switch = _open_switch(load_settings())
+    with recorded(switch.database, "model_rollback", ""):
+        row = switch.roll_back(by=by or account_name(), reason=reason)
+    _say(row)
 
 
 @model.command("shadow")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from serving.audit.by_command import recorded
 from serving.backfill import PlannedDeal
 from serving.backfill_report import write_csv
 from serving.errors import ConfigurationError
@@ -41,7 +42,12 @@ def run_reassessment(
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     reassessment = open_reassessment(settings, load_assessor(settings))
     day = since.date()
-    deals = collect(reassessment.plan(day) if plan else reassessment.apply(day), saying="Reading deals anew")
+    if plan:
+        deals = collect(reassessment.plan(day), saying="Reading deals anew")
+    else:
+        database = reassessment.intake.database
+        with recorded(database, "reassess", f"since {day}"):
+            deals = collect(reassessment.apply(day), saying="Reading deals anew")
     report.mkdir(parents=True, exist_ok=True)
     file = report / ("plan.csv" if plan else "applied.csv")
     write_csv(deals, file)

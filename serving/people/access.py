@@ -77,6 +77,7 @@ def find_viewer(request: Request) -> Viewer | None:
         viewer, is_to_note = viewer_of(row), is_worth_noting(row, at)
     if is_to_note:
         note_use(database, digest_secret(token), at=at)
+    request.state.viewer = viewer
     return viewer
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from serving.audit.by_command import record_in
 from serving.errors import UnknownIdError
 from serving.people.access import Role
 from serving.people.accounts import (
@@ -47,6 +48,7 @@ def create_person(
     new = NewPerson(email, name, Access(role, tuple(team or ()), owner), _read_password())
     with database.writing() as session:
         person = add_person(session, new, at=now())
+        record_in(session, "person_add", f"person {person.id}: {person.role}")
         session.commit()
     typer.echo(f"{person.email} has an account as {person.role}.", err=True)
 
@@ -69,6 +71,7 @@ def disable_account(email: Email) -> None:
     with open_database(load_settings().database_url).writing() as session:
         person = _get(session, email)
         disable_person(session, person, at=now())
+        record_in(session, "person_disable", f"person {person.id}")
         session.commit()
     typer.echo(f"{person.email} can no longer sign in.", err=True)
 
@@ -83,6 +86,7 @@ def change_password(email: Email) -> None:
     with database.writing() as session:
         person = _get(session, email)
         set_password(session, person, password)
+        record_in(session, "password_change", f"person {person.id}")
         session.commit()
     typer.echo(f"{person.email} has a new password.", err=True)
 

@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from serving.audit.chain import add_entry
+from serving.audit.entries import Entry
 from serving.people.accounts import MOST_NAME_CHARS, Access, NewPerson, add_person, change_access, find_person
 from serving.people.oidc import Identity, OidcError
 from serving.people.oidc_settings import OidcSettings
@@ -46,10 +48,16 @@ def sign_in_identity(
         person = _find_linked(session, identity) or _link(session, identity, settings, at=at)
         if person.disabled_at is not None:
             raise _no_account()
+        is_new = person.created_at == at
+        entries = [Entry("provider", "person_add", f"person {person.id}: {person.role}")] if is_new else []
         if identity.role is not None and identity.role != person.role:
             _log.info("role_given", person_id=person.id, before=person.role, after=identity.role, by="oidc")
+            told = f"person {person.id}: role {person.role} to {identity.role}"
             change_access(session, person, Access(identity.role, tuple(person.teams), person.owner))
+            entries.append(Entry("provider", "person_change", told))
         token = open_session(session, person.id, at=at, replaced=replaced)
+        for entry in entries:
+            add_entry(session, entry)
         session.commit()
     _log.info("signed_in", person_id=person.id, by="oidc")
     return token

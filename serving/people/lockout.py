@@ -30,9 +30,20 @@ _log = structlog.get_logger(__name__)
 
 
 class SignInRefusedError(LossNlpError):
-    """Says that this does not sign anybody in; never whether the e-mail has an account."""
+    """Says that this does not sign anybody in; never, in its message, whether the e-mail has an account.
+
+    Args:
+        message: One sentence for a person.
+        person_id: Whose e-mail was typed, for the audit log; None where nobody has it.
+        begins_pause: Whether nobody may try for a while from now on.
+    """
 
     code = "sign_in_refused"
+
+    def __init__(self, message: str, *, person_id: int | None = None, begins_pause: bool = False) -> None:
+        super().__init__(message)
+        self.person_id = person_id
+        self.begins_pause = begins_pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +80,11 @@ def sign_in_with_password(database: Database, offered: Offered, *, clock: Callab
         person, at = find_person(session, offered.email, for_update=True), clock()
         # Looked at again: while this try was computed others may have failed, or the password may have changed.
         if person is None or not is_right or person.password_hash != stored or not _may_try(person, at):
-            _note_failure(session, person, at)
+            begins_pause = _note_failure(session, person, at)
             session.commit()
-            _log.info("sign_in_refused", person_id=None if person is None else person.id)
-            raise SignInRefusedError(_REFUSED)
+            person_id = None if person is None else person.id
+            _log.info("sign_in_refused", person_id=person_id)
+            raise SignInRefusedError(_REFUSED, person_id=person_id, begins_pause=begins_pause)
         _note_success(person, offered.password)
         token = open_session(session, person.id, at=at, replaced=offered.replaced)
         session.commit()
@@ -99,13 +111,17 @@ def _note_success(person: PersonRow, password: str) -> None:
         person.password_hash = hash_password(password)
 
 
-def _note_failure(session: Session, person: PersonRow | None, at: datetime) -> None:
-    """Counts a failure; where there is none to count, writes a row as it was, since a write saved would tell an e-mail unknown."""
+def _note_failure(session: Session, person: PersonRow | None, at: datetime) -> bool:
+    """Says whether a pause begins with this failure, which is counted.
+
+    Where there is none to count, a row is written as it was, since a write saved would tell an e-mail unknown.
+    """
     if person is not None and _may_try(person, at):
         person.failures += 1
         pause = pause_after(person.failures)
         person.locked_until_at = at + pause if pause else None
-        return
+        return pause is not None
     same_id = person.id if person is not None else session.scalar(select(func.min(PersonRow.id)))
     unchanged = update(PersonRow).where(PersonRow.id == same_id).values(failures=PersonRow.failures)
     session.execute(unchanged.execution_options(synchronize_session=False))
+    return False

@@ -8,8 +8,11 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
 
 from serving.addresses import RowId
+from serving.audit.chain import add_entry
+from serving.audit.entries import Act, Entry
 from serving.people.access import FromForm, SignedIn, Viewer, require_role
 from serving.people.accounts import (
     ROLES,
@@ -69,6 +72,7 @@ def add(request: Request, fields: FormFields, viewer: FromForm) -> Response:
     try:
         with database.writing() as session:
             person = add_person(session, new, at=now())
+            _audit(session, viewer, "person_add", f"person {person.id}: {person.role}")
             session.commit()
     except AccountError as error:
         return _list(request, viewer, refused=_Refused(error, fields))
@@ -97,6 +101,7 @@ def change(request: Request, person_id: RowId, fields: FormFields, viewer: FromF
         except AccountError as error:
             session.rollback()
             return _person(request, viewer, person, refused=_Refused(error, fields))
+        _audit(session, viewer, "person_change", f"person {person_id}: {_told(before, person)}")
         session.commit()
     _log.info("person_changed", person_id=person_id, by=viewer.person_id, **_changes(before, person))
     return _kept(person_id)
@@ -113,6 +118,7 @@ def disable(request: Request, person_id: RowId, viewer: FromForm) -> Response:
         except AccountError as error:
             session.rollback()
             return _person(request, viewer, person, refused=_Refused(error))
+        _audit(session, viewer, "person_disable", f"person {person_id}")
         session.commit()
     _log.info("person_disabled", person_id=person_id, by=viewer.person_id)
     return _kept(person_id)
@@ -124,6 +130,7 @@ def enable(request: Request, person_id: RowId, viewer: FromForm) -> Response:
     database: Database = request.app.state.database
     with database.writing() as session:
         enable_person(get_person(session, person_id))
+        _audit(session, viewer, "person_enable", f"person {person_id}")
         session.commit()
     _log.info("person_enabled", person_id=person_id, by=viewer.person_id)
     return _kept(person_id)
@@ -139,6 +146,18 @@ def _changes(before: Access, person: PersonRow) -> dict[str, object]:
     changes: dict[str, object] = {"has_new_teams": list(before.teams) != person.teams}
     changes["has_new_owner"] = before.owner != person.owner
     return changes | ({"before": before.role, "after": person.role} if before.role != person.role else {})
+
+
+def _told(before: Access, person: PersonRow) -> str:
+    """Gives what changed, for the audit log: roles by name, of teams and owner only that they did."""
+    told = [f"role {before.role} to {person.role}"] if before.role != person.role else []
+    told += ["teams"] if list(before.teams) != person.teams else []
+    return ", ".join(told + (["owner"] if before.owner != person.owner else [])) or "nothing"
+
+
+def _audit(session: Session, viewer: Viewer, act: Act, target: str) -> None:
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    add_entry(session, Entry(f"person {viewer.person_id}", act, target, request_id=request_id))
 
 
 def _kept(person_id: int) -> Response:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from lossnlp.errors import LossNlpError
+from serving.audit.denials import Denial
 from serving.people import people_pages
 from serving.people.access import COOKIE, FromForm, SignInNeeded, find_viewer
 from serving.people.accounts import count_people
@@ -78,6 +79,8 @@ def sign_in(request: Request, fields: FormFields) -> Response:
     try:
         token = sign_in_with_password(request.app.state.database, offered)
     except SignInRefusedError as error:
+        whose = "nobody" if error.person_id is None else f"person {error.person_id}"
+        request.state.denial = Denial("lock_out" if error.begins_pause else "sign_in", whose)
         return _form(request, back_to=back_to, email=email, fault=error)
     return _signed_in(request, token, back_to=back_to)
 
@@ -127,6 +130,7 @@ def finish_elsewhere(request: Request) -> Response:
         replaced = request.cookies.get(COOKIE)
         token = sign_in_identity(database, identity, settings=provider.settings, replaced=replaced)
     except (OidcError, AccountError) as error:
+        request.state.denial = Denial("sign_in", "provider")
         return _without_attempt(request, _form(request, back_to=back_to, fault=error))
     return _without_attempt(request, _signed_in(request, token, back_to=back_to))
 

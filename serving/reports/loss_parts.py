@@ -10,6 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from serving.audit.exports import note_export
 from serving.people.access import Viewer, sees_loss
 from serving.rendering import render_page
 from serving.reports import coaching_sheets, loss_sheets
@@ -63,6 +64,7 @@ def show_reason_chart(request: Request, viewer: LossViewer, code: str, name: str
 def export_sheet(request: Request, viewer: LossViewer, name: str) -> Response:
     """Gives one table as CSV."""
     build = get_part(_SHEETS, name)
+    note_export(request, viewer)
     with report_of(request, viewer) as report:
         return _csv(build(report) if report.is_enough else _held(report), name)
 
@@ -72,6 +74,7 @@ def export_reason_sheet(request: Request, viewer: LossViewer, code: str, name: s
     """Gives one table of a reason as CSV."""
     get_reason(request, code)
     build = get_part(_REASON_SHEETS, name)
+    note_export(request, viewer)
     with report_of(request, viewer) as report:
         return _csv(build(report, code) if report.is_enough else _held(report), f"{code}-{name}")
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from serving.audit.exports import note_export
 from serving.people.access import FromForm, Viewer, require_role
 from serving.people.forms import FormFields
 from serving.rendering import render_page
@@ -47,6 +48,7 @@ def show_pack(request: Request, viewer: PackViewer) -> Response:
     if asked is None:
         given["month"] = str(Month.of(today()).back(1))
         return _choice(request, viewer, given, teams=teams)
+    note_export(request, viewer)
     page = render_pack(maker.make(asked, viewer=viewer))
     disposition = f'inline; filename="{file_name(asked.month, asked.team)}"'
     return HTMLResponse(page, headers={**_HEADERS, "Content-Disposition": disposition})

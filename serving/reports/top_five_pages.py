@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from lossnlp.taxonomy import Taxonomy
+from serving.audit.exports import note_export
 from serving.crm.fields import read_words
 from serving.people.access import Viewer
 from serving.problems import ProblemError
@@ -78,6 +79,7 @@ def export_file(request: Request, viewer: LossViewer, path: str) -> Response:
         except CutError as error:
             raise ProblemError(422, error.message) from None
         text = get_part(crosswalk_files(report, _crosswalk(request, report, top)), path)
+    note_export(request, viewer)
     kind = path.rpartition(".")[2]
     headers = {"Content-Disposition": f'attachment; filename="{path.rpartition("/")[2]}"'}
     # The mark at the start makes spreadsheets read UTF-8.

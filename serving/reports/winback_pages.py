@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lossnlp.taxonomy import NOT_A_LOSS, Taxonomy
+from serving.audit.exports import note_export
 from serving.people.access import SignedIn, Viewer, sees_loss
 from serving.problems import ProblemError
 from serving.rendering import render_page
@@ -86,6 +87,7 @@ def show_winbacks(request: Request, viewer: SignedIn) -> Response:
 @router.get("/winbacks.csv")
 def download_csv(request: Request, viewer: SignedIn) -> Response:
     """Gives all of the list as CSV."""
+    note_export(request, viewer)
     winbacks, asked = _list_of(request), _read_for_download(request)
     database: Database = request.app.state.database
     with database.reading() as session:
@@ -98,6 +100,7 @@ def download_csv(request: Request, viewer: SignedIn) -> Response:
 @router.get("/winbacks.ics")
 def download_calendar(request: Request, viewer: SignedIn) -> Response:
     """Gives the list as a calendar, the soonest 1,000."""
+    note_export(request, viewer)
     winbacks, asked = _list_of(request), _read_for_download(request)
     database: Database = request.app.state.database
     with database.reading() as session:

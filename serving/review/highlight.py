@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from lossnlp.assessment import Span, Speaker
 from lossnlp.deal import Document, Kind, Role
+from lossnlp.redaction import stands_for
 from lossnlp.transcripts import read_turns
 
 _LONG_BLOCK = 4_000
@@ -249,7 +250,7 @@ def _anchor(prefix: str, turn: int | None, start: int) -> str:
 def _found_span(span: Span, documents: Sequence[Document]) -> Span | None:
     texts = [(document.id, turn, text) for document in documents for turn, text in document.numbered_texts]
     here = [text for document_id, turn, text in texts if (document_id, turn) == (span.document_id, span.turn)]
-    if here and here[0][span.start : span.end] == span.text:
+    if here and stands_for(span.text, here[0][span.start : span.end]):
         return span
     if not span.text.strip():
         return None

@@ -6,8 +6,9 @@ all that was kept of the words. The deal's own fields stay beside it as last rec
 a write-back replaced or left alone. Beside each assessment stand figures of its words, from which no word can be told.
 """
 
+from serving.tables.access import ApiKeyRow, AuditRow
 from serving.tables.base import Table, UtcDateTime, cut_error
-from serving.tables.deals import ApiKeyRow, AssessmentRow, DealRow
+from serving.tables.deals import AssessmentRow, DealRow
 from serving.tables.drift import DealFiguresRow, DriftLookRow
 from serving.tables.loop import AttemptRow, BatchRow, InboxRow, PollRow, WriteBackRow
 from serving.tables.model import ModelChoiceRow, ModelServiceRow, ShadowDifferenceRow, ShadowReadingRow
@@ -29,6 +30,7 @@ __all__ = [
     "ApiKeyRow",
     "AssessmentRow",
     "AttemptRow",
+    "AuditRow",
     "BatchRow",
     "DealFiguresRow",
     "DealRow",

@@ -1,4 +1,4 @@
-"""The tables of API keys, deals and assessments."""
+"""The tables of deals and assessments."""
 
 from __future__ import annotations
 
@@ -12,18 +12,6 @@ from serving.tables.base import Table
 
 if TYPE_CHECKING:
     from serving.tables.loop import WriteBackRow
-
-
-class ApiKeyRow(Table):
-    """An API key: its digest, never the key itself."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(100))
-    key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
 
 
 class DealRow(Table):

@@ -11,6 +11,7 @@ import typer
 from rich.table import Column, Table
 
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy, read_taxonomy
+from serving.audit.by_command import recorded
 from serving.logs import configure_logs
 from serving.model.loading import champion_source
 from serving.schema import open_database
@@ -43,7 +44,8 @@ def apply_change(file: ChangeFile, before: Before = None, by: By = "") -> None:
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
     new = read_new_list(file, _list_before(before))
-    with _open_batches(settings) as batches:
+    target = f"{new.from_version} to {new.taxonomy.version}"
+    with _open_batches(settings) as batches, recorded(batches.database, "taxonomy_apply", target):
         done = batches.apply(new, by=by or account_name())
     typer.echo(
         f"{done.carried} deals count in version '{new.taxonomy.version}' of the list; {done.open} wait for people."
@@ -56,8 +58,9 @@ def undo_change(change_id: Annotated[str, typer.Argument(help="Its id in `taxono
     """Takes a change back: deals count as before; verdicts that were given since hold on."""
     settings = load_settings()
     configure_logs(settings.model_copy(update={"log_level": "warning"}))
-    with _open_batches(settings) as batches:
-        typer.echo(f"{batches.undo(change_id)} deals count as before the change.")
+    with _open_batches(settings) as batches, recorded(batches.database, "taxonomy_undo", f"change {change_id}"):
+        undone = batches.undo(change_id)
+    typer.echo(f"{undone} deals count as before the change.")
 
 
 @taxonomy.command("list")

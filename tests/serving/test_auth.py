@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from serving import auth, store
+from serving import api_keys, auth
 from serving.app import create_app, require_start
 from serving.errors import ConfigurationError
 from serving.secret_values import digest_secret
@@ -19,7 +19,7 @@ from serving.store import Database
 def add_key(settings: Settings) -> str:
     key = auth.new_key()
     with Database(settings.database_url).writing() as session:
-        store.add_key(session, name="test", key_sha256=digest_secret(key))
+        api_keys.add_key(session, name="test", key_sha256=digest_secret(key))
         session.commit()
     return key
 
@@ -30,11 +30,11 @@ def test_keys_are_long_and_differ() -> None:
 
 
 def test_only_exact_key_is_known() -> None:
-    digests = [digest_secret("one"), digest_secret("two")]
-    assert auth.is_known("one", digests)
-    assert auth.is_known("two", digests)
-    assert not auth.is_known("One", digests)
-    assert not auth.is_known("one", [])
+    one, two = (auth.KnownKey(name, digest_secret(name), ("read",)) for name in ("one", "two"))
+    assert auth.find_known("one", [one, two]) is one
+    assert auth.find_known("two", [one, two]) is two
+    assert auth.find_known("One", [one, two]) is None
+    assert auth.find_known("one", []) is None
 
 
 def test_made_key_opens_the_service(client: TestClient, settings: Settings) -> None:
@@ -45,7 +45,7 @@ def test_made_key_opens_the_service(client: TestClient, settings: Settings) -> N
 def test_revoked_key_opens_nothing(client: TestClient, settings: Settings) -> None:
     key = add_key(settings)
     with Database(settings.database_url).writing() as session:
-        store.revoke_key(session, 1)
+        api_keys.revoke_key(session, 1)
         session.commit()
     assert client.get("/v1/taxonomy", headers={"Authorization": f"Bearer {key}"}).status_code == 401
 

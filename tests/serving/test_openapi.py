@@ -58,7 +58,7 @@ def test_key_scheme_is_described(described: dict[str, Any]) -> None:
 
 def test_errors_are_described_as_problems(described: dict[str, Any]) -> None:
     answers = described["paths"]["/v1/assessments"]["post"]["responses"]
-    assert {"200", "201", "400", "401", "413", "415", "422", "500", "503"} == set(answers)
+    assert {"200", "201", "400", "401", "403", "413", "415", "422", "500", "503"} == set(answers)
     assert "application/problem+json" in answers["422"]["content"]
 
 

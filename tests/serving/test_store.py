@@ -13,7 +13,7 @@ from alembic.command import downgrade
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, inspect
 
-from serving import store
+from serving import api_keys
 from serving.errors import ConfigurationError, SchemaError, UnknownIdError
 from serving.schema import migrate, migration_config, open_database
 from serving.store import Database
@@ -67,32 +67,32 @@ def test_sqlite_is_set_up_for_concurrency(migrated_file: Path) -> None:
 
 def test_uncommitted_work_is_dropped(database: Database) -> None:
     with database.writing() as session:
-        store.add_key(session, name="lost", key_sha256="0" * 64)
+        api_keys.add_key(session, name="lost", key_sha256="0" * 64)
     with database.reading() as session:
-        assert store.find_keys(session) == []
+        assert api_keys.find_keys(session) == []
 
 
 def test_revoked_key_is_not_found(database: Database) -> None:
     with database.writing() as session:
-        row = store.add_key(session, name="old", key_sha256="0" * 64)
-        store.revoke_key(session, row.id)
+        row = api_keys.add_key(session, name="old", key_sha256="0" * 64)
+        api_keys.revoke_key(session, row.id)
         session.commit()
     with database.reading() as session:
-        assert store.find_keys(session) == []
-        assert [key.name for key in store.find_keys(session, with_revoked=True)] == ["old"]
+        assert api_keys.find_keys(session) == []
+        assert [key.name for key in api_keys.find_keys(session, with_ended=True)] == ["old"]
 
 
 def test_unknown_key_cannot_be_revoked(database: Database) -> None:
     with database.writing() as session, pytest.raises(UnknownIdError):
-        store.revoke_key(session, 7)
+        api_keys.revoke_key(session, 7)
 
 
 def test_moments_come_back_in_utc(database: Database) -> None:
     with database.writing() as session:
-        made_at = store.add_key(session, name="k", key_sha256="0" * 64).created_at
+        made_at = api_keys.add_key(session, name="k", key_sha256="0" * 64).created_at
         session.commit()
     with database.reading() as session:
-        [row] = store.find_keys(session)
+        [row] = api_keys.find_keys(session)
         assert row.created_at == made_at
         assert row.created_at.utcoffset() is not None
 
@@ -105,11 +105,11 @@ def test_writers_of_a_file_take_turns(tmp_path: Path, migrated_file: Path) -> No
     def write(number: int) -> None:
         together.wait()
         with database.writing() as session:
-            store.add_key(session, name=f"writer {number}", key_sha256=f"{number:064}")
+            api_keys.add_key(session, name=f"writer {number}", key_sha256=f"{number:064}")
             session.commit()
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     with database.reading() as session:
-        assert len(store.find_keys(session)) == 8
+        assert len(api_keys.find_keys(session)) == 8
     database.close()

@@ -1,0 +1,1 @@
+"""How much personal data redaction finds and how many names and figures it leaves alone."""

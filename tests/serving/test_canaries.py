@@ -1,0 +1,78 @@
+"""Canaries: what is personal in a deal is looked for in everything that rests once the service has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from lossnlp.assessment import Assessment
+from lossnlp.deal import Deal
+from serving.app import create_app
+from serving.settings import Settings
+from tests.serving.conftest import KEY, KeywordAssessor
+
+PERSONAL = ("Zebulina", "Quackenbush", "zebulina.q@canary.example", "+44 20 7946 0958", "4111 1111 1111 1111")
+PHRASE = "heliotrope ledger"
+NOTE = f"Zebulina Quackenbush ({PERSONAL[2]}, {PERSONAL[3]}) paid by {PERSONAL[4]}; the {PHRASE} made it a matter of price."
+
+
+class QuotingAssessor(KeywordAssessor):
+    """Quotes the whole note for the first reason and names whom it speaks of as a speaker."""
+
+    def assess(self, deal: Deal, /) -> Assessment:
+        answer = super().assess(deal).model_dump(mode="json")
+        whole = {
+            "document_id": "note",
+            "start": 0,
+            "end": len(NOTE),
+            "text": NOTE,
+            "speaker": "Zebulina Quackenbush",
+            "role": "rep",
+        }
+        answer["reasons"][0]["evidence"] = [whole]
+        answer["winback"]["revisit_text"] = "Zebulina Quackenbush"
+        return Assessment.model_validate(answer)
+
+
+@pytest.fixture
+def visited(
+    settings: Settings, set_up_logs: Callable[[Settings], None], capfd: pytest.CaptureFixture[str]
+) -> Iterator[tuple[TestClient, str, str]]:
+    """A service that was asked, asked again, and asked what it cannot answer; with its answer and what it logged."""
+    redacting = settings.model_copy(update={"redact": True, "log_level": "debug"})
+    set_up_logs(redacting)
+    app = create_app(redacting, assessor=QuotingAssessor())
+    with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}, raise_server_exceptions=False) as client:
+        first = client.post("/v1/assessments", json={"id": "d-1", "text": NOTE})
+        told = client.post("/v1/assessments", json={"id": "d-2", "text": NOTE + " explode"}).text
+        told += client.post("/v1/assessments", json={"id": "d-3", "text": NOTE, "closed_at": NOTE}).text
+        told += client.post("/v1/assessments", json={"id": "d-1", "text": NOTE}).text
+        told += client.get(f"/v1/assessments/{first.json()['id']}").text + client.get("/metrics").text
+        yield client, first.text, told + "".join(capfd.readouterr())
+
+
+def _rests(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
+
+
+@pytest.mark.parametrize("canary", PERSONAL)
+def test_nothing_personal_rests_or_is_logged(
+    visited: tuple[TestClient, str, str], canary: str, settings: Settings
+) -> None:
+    _, _, told = visited
+    assert canary not in told
+    assert canary.encode() not in _rests(settings.var_dir)
+
+
+def test_first_answer_is_verbatim(visited: tuple[TestClient, str, str]) -> None:
+    assert PERSONAL[2] in visited[1]
+
+
+def test_free_phrase_rests_in_quotes_alone(visited: tuple[TestClient, str, str], settings: Settings) -> None:
+    assert PHRASE in visited[1]
+    rests = _rests(settings.var_dir)
+    assert rests.count(PHRASE.encode()) > 0
+    assert rests.count(PHRASE.encode()) == rests.count(f"the {PHRASE} made it a matter of price".encode())
