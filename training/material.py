@@ -21,7 +21,7 @@ from training.inputs import Unreadable, source_digest
 from training.own_deals import Columns, OwnDeals, labels_found, read_own_deals
 from training.verdict_file import read_verdicts
 
-_HELD_OUT_AT_ONCE = 400
+_HELD_OUT_AT_ONCE = 1_200
 
 
 @dataclass(frozen=True)

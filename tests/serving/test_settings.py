@@ -30,6 +30,7 @@ FROM_ENVIRONMENT = {
     "audit_rate": ("0.05", 0.05),
     "agreement_rate": ("0.2", 0.2),
     "text_keys": ("one,two", SecretStr("one,two")),
+    "redact": ("true", True),
     "label_errors": ("errors.jsonl", Path("errors.jsonl")),
     "max_body_bytes": ("2048", 2048),
     "max_batch_items": ("9", 9),
