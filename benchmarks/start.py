@@ -52,9 +52,21 @@ def main() -> None:
             "start",
             "Start and memory",
             figures=[
-                Figure("import to first assessment", spreads["import to first assessment s"]["median"], "s"),
+                Figure(
+                    "import to first assessment",
+                    spreads["import to first assessment s"]["median"],
+                    "s",
+                    target=1.0,
+                    is_ceiling=True,
+                ),
                 Figure(f"resident after {_NOTES} notes", spreads["resident MB"]["median"], "MB"),
-                Figure(f"resident after {_NOTES} notes, serving", spreads["service, resident MB"]["median"], "MB"),
+                Figure(
+                    f"resident after {_NOTES} notes, serving",
+                    spreads["service, resident MB"]["median"],
+                    "MB",
+                    target=300.0,
+                    is_ceiling=True,
+                ),
             ],
             rows=[{"what": name, **values} for name, values in spreads.items()],
             plots=[

@@ -13,8 +13,10 @@ from typing import Any
 from benchmarks.material import notes
 from benchmarks.peer_process import PeerProcess, started_peers
 from benchmarks.results import Figure, Plot, Record, Result
-from benchmarks.speed_peers import OURS, PEERS
+from benchmarks.speed_peers import OURS, PEERS, PIPELINE
 from benchmarks.turns import ROUNDS, Turn, short, spread, take_turns
+
+TARGETS = {PIPELINE: 8.0, "sentence-transformers, ONNX": 2.0, "sentence-transformers, OpenVINO": 2.0}
 
 
 def main() -> None:
@@ -70,7 +72,11 @@ def _ratios(turns: Mapping[str, Sequence[Turn]]) -> list[Figure]:
         return []
     ours = [turn.per_s for turn in turns[OURS]]
     return [
-        Figure(f"notes a second, times {name}", short(ratio_of(ours, [turn.per_s for turn in of_one])))
+        Figure(
+            f"notes a second, times {name}",
+            short(ratio_of(ours, [turn.per_s for turn in of_one])),
+            target=TARGETS.get(name),
+        )
         for name, of_one in turns.items()
         if name != OURS
     ]
