@@ -38,6 +38,7 @@ LESSONS: Mapping[str, tuple[str, ...]] = {
     "all but the reasons": ("primary", "reasons"),
 }
 MOST_DEALS = 1_000
+CORPUS_PER_OWN = 6
 _PASSES = 8
 _RATE = 1e-3
 _DEALS_A_STEP = 16

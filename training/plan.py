@@ -74,9 +74,9 @@ def keep_plan(folder: Path, plan: Plan) -> None:
     part.replace(folder / FILE)
 
 
-def most_replayed(own: int, available: int, budget: Budget) -> int:
-    """Gives how many deals of the corpus are replayed where time allows."""
-    return min(available, REPLAYED_PER_OWN * own if budget.replay is None else budget.replay)
+def most_replayed(own: int, available: int, budget: Budget, *, each: int = REPLAYED_PER_OWN) -> int:
+    """Gives how many deals of the corpus are replayed where time allows: what the budget says, else so many for each own deal."""
+    return min(available, each * own if budget.replay is None else budget.replay)
 
 
 def make_plan(

@@ -38,7 +38,7 @@ from training.export import export_network
 from training.few_labels import Choice
 from training.few_run import find_course, fit_few
 from training.fit import fit, measure_token_s
-from training.heads_fit import is_for_heads, learn_heads, read_tokens
+from training.heads_fit import CORPUS_PER_OWN, is_for_heads, learn_heads, read_tokens
 from training.learned import write_learned
 from training.material import Material, corpus_material, own_material
 from training.metrics import Judged, evaluate
@@ -173,7 +173,7 @@ def _heads_learned(
     config: TrainConfig, material: Material, maker: ExampleMaker, *, start: Start, ways: Ways
 ) -> tuple[TrainConfig, Material]:
     """Fits the heads of the start's network in place, and gives the settings and what was learned."""
-    most = most_replayed(len(material.learn), len(material.replay), ways.budget)
+    most = most_replayed(len(material.learn), len(material.replay), ways.budget, each=CORPUS_PER_OWN)
     start.network.reader.to(config.device)
     own, corpus = (
         read_tokens(start.network, [maker.make(one) for one in deals], is_small=config.quantization == "int4")
