@@ -177,7 +177,8 @@ def _masked(example: Example, names: Sequence[str]) -> Example:
     """Gives the example without the targets of those names."""
     views = []
     for view in example.views:
-        unknown = {"primary": IGNORE, "reasons": np.full_like(view.targets["reasons"], np.nan)}
+        unlabelled = np.full_like(np.asarray(view.targets["reasons"]), np.nan)
+        unknown: dict[str, NDArray[np.float32] | int] = {"primary": IGNORE, "reasons": unlabelled}
         views.append(replace(view, targets=view.targets | {name: unknown[name] for name in names}))
     return replace(example, views=tuple(views))
 
