@@ -9,8 +9,10 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from benchmarks.material import as_deals, notes, transcript
@@ -51,92 +53,101 @@ class Ready:
         return Assessment.model_validate(reading(deal.id, self.taxonomy.codes[0], 0.6, elements))
 
 
+@dataclass(frozen=True)
+class Found:
+    """What was measured: for each size the rounds' seconds, notes a second or, of the database, milliseconds by what was done."""
+
+    notes: _Sizes
+    words: _Sizes
+    calls: _Sizes
+    cores: _Sizes
+    stored: Mapping[str, _Sizes]
+
+
 def main() -> None:
     """Measures each kind of growth and writes the exponents."""
-    ask = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=main.__doc__)
-    ask.add_argument(
-        "--notes", type=int, default=10_000, help="most notes, in steps of ten from 100 (default: %(default)s)"
-    )
-    ask.add_argument("--words", type=int, default=100_000, help="most words of a transcript (default: %(default)s)")
-    ask.add_argument(
-        "--stored", type=int, default=100_000, help="most stored assessments, from 1,000 (default: %(default)s)"
-    )
-    ask.add_argument("--rounds", type=int, default=ROUNDS, help="rounds, in turns (default: %(default)s)")
-    ask.add_argument(
-        "--each",
-        type=int,
-        default=512,
-        help="notes read in calls of 1 to 512, and on 1 and 2 cores (default: %(default)s)",
-    )
-    asked = ask.parse_args()
+    asked = _read_arguments()
     record, classifier = Record(), LossClassifier.load()
     list(classifier.assess_many(as_deals(notes(16))))
-    of_notes = _notes(classifier, steps(100, asked.notes), asked.rounds)
-    of_words = _words(classifier, steps(1, asked.words), asked.rounds)
-    of_calls = _calls(classifier, as_deals(notes(asked.each)), asked.rounds)
-    of_cores = _cores(notes(asked.each), asked.rounds)
-    of_stored = _stored(steps(1_000, asked.stored), asked.rounds)
-    medians = {"notes": _medians(of_notes), "words": _medians(of_words)}
-    exponents = {
-        "notes": fit_exponent(medians["notes"]),
-        "words of a transcript": fit_exponent(medians["words"], least=min(FEWEST_WORDS, asked.words // 10)),
-        **{f"stored assessments, {what}": fit_exponent(_medians(found)) for what, found in of_stored.items()},
-    }
-    tables = {
-        "notes, s": of_notes,
-        "words of a transcript, s": of_words,
-        "deals a call, notes a second": of_calls,
-        "cores, notes a second": of_cores,
-    }
-    tables |= {f"stored assessments, ms an {what}": found for what, found in of_stored.items()}
+    found = Found(
+        notes=_notes(classifier, steps(100, asked.notes), asked.rounds),
+        words=_words(classifier, steps(1, asked.words), asked.rounds),
+        calls=_calls(classifier, as_deals(notes(asked.each)), asked.rounds),
+        cores=_cores(notes(asked.each), asked.rounds),
+        stored=_stored(steps(1_000, asked.stored), asked.rounds),
+    )
+    fewest_words = min(FEWEST_WORDS, asked.words // 10)
     record.write(
         Result(
             "growth",
             "How cost grows",
-            figures=[
-                *(
-                    Figure(f"exponent of cost over {name}", round(value, 3), target=EXPONENT, is_ceiling=True)
-                    for name, value in exponents.items()
-                ),
-                Figure("two cores read, times one", short(_medians(of_cores)[2] / _medians(of_cores)[1])),
-            ],
-            rows=[
-                {"of": name, "size": size, **spread(values)}
-                for name, found in tables.items()
-                for size, values in found.items()
-            ],
-            plots=[
-                Plot(
-                    "Reading time",
-                    ("notes, or words of one transcript", "s"),
-                    {name: list(found.items()) for name, found in medians.items()},
-                    "log",
-                ),
-                Plot(
-                    "Deals a call of assess_many",
-                    ("deals", "notes a second"),
-                    {"lossnlp": list(_medians(of_calls).items())},
-                    "log",
-                ),
-                Plot(
-                    "Cores",
-                    ("", "notes a second"),
-                    {f"{cores} cores": [(0, value)] for cores, value in _medians(of_cores).items()},
-                ),
-                Plot(
-                    "Database",
-                    ("stored assessments", "ms"),
-                    {name: list(_medians(found).items()) for name, found in of_stored.items()},
-                    "log",
-                ),
-            ],
+            figures=_figures(found, fewest_words),
+            rows=_rows(found),
+            plots=_plots(found),
             notes=[
-                f"Exponents by least squares on logarithms over all sizes run; of words from {min(FEWEST_WORDS, asked.words // 10):,} on.",
+                f"Exponents by least squares on logarithms over all sizes run; of words from {fewest_words:,} on.",
                 f"Run: up to {asked.notes:,} notes, {asked.words:,} words, {asked.stored:,} stored assessments.",
             ],
             options=vars(asked),
         )
     )
+
+
+def _read_arguments() -> argparse.Namespace:
+    ask = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=main.__doc__)
+    for name, most, meaning in (
+        ("--notes", 10_000, "most notes, in steps of ten from 100"),
+        ("--words", 100_000, "most words of a transcript"),
+        ("--stored", 100_000, "most stored assessments, from 1,000"),
+        ("--rounds", ROUNDS, "rounds, in turns"),
+        ("--each", 512, "notes read in calls of 1 to 512, and on 1 and 2 cores"),
+    ):
+        ask.add_argument(name, type=int, default=most, help=f"{meaning} (default: %(default)s)")
+    return ask.parse_args()
+
+
+def _figures(found: Found, fewest_words: int) -> list[Figure]:
+    exponents = {
+        "notes": fit_exponent(_medians(found.notes)),
+        "words of a transcript": fit_exponent(_medians(found.words), least=fewest_words),
+        **{f"stored assessments, {what}": fit_exponent(_medians(sizes)) for what, sizes in found.stored.items()},
+    }
+    cores = _medians(found.cores)
+    return [
+        *(
+            Figure(f"exponent of cost over {name}", round(value, 3), target=EXPONENT, is_ceiling=True)
+            for name, value in exponents.items()
+        ),
+        Figure("two cores read, times one", short(cores[2] / cores[1])),
+    ]
+
+
+def _rows(found: Found) -> list[dict[str, Any]]:
+    tables = {
+        "notes, s": found.notes,
+        "words of a transcript, s": found.words,
+        "deals a call, notes a second": found.calls,
+        "cores, notes a second": found.cores,
+        **{f"stored assessments, ms an {what}": sizes for what, sizes in found.stored.items()},
+    }
+    return [
+        {"of": name, "size": size, **spread(values)} for name, sizes in tables.items() for size, values in sizes.items()
+    ]
+
+
+def _plots(found: Found) -> list[Plot]:
+    read = {"notes": found.notes, "words": found.words}
+    cores = {f"{count} cores": [(0, value)] for count, value in _medians(found.cores).items()}
+    return [
+        Plot("Reading time", ("notes, or words of one transcript", "s"), _lines(read), "log"),
+        Plot("Deals a call of assess_many", ("deals", "notes a second"), _lines({"lossnlp": found.calls}), "log"),
+        Plot("Cores", ("", "notes a second"), cores),
+        Plot("Database", ("stored assessments", "ms"), _lines(found.stored), "log"),
+    ]
+
+
+def _lines(tables: Mapping[str, _Sizes]) -> dict[str, list[tuple[float, float]]]:
+    return {name: list(_medians(sizes).items()) for name, sizes in tables.items()}
 
 
 def steps(least: int, most: int) -> list[int]:

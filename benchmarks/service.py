@@ -30,6 +30,7 @@ _SHARES = (0.25, 0.5, 0.75)
 _WARM = 16
 Turns = Mapping[str, Sequence[Turn]]
 Rated = Mapping[str, Sequence[AtRate]]
+Speeds = Mapping[str, Sequence[float]]
 
 
 def main() -> None:
@@ -86,18 +87,35 @@ def _start_all(stack: ExitStack) -> tuple[dict[str, Served], dict[str, str]]:
 
 def _result(turns: Turns, rated: Rated, missing: Mapping[str, str], options: Mapping[str, Any]) -> Result:
     speeds = {name: [turn.per_s for turn in of_one] for name, of_one in turns.items()}
-    figures = [
-        Figure(
-            "notes a second served, share of in process",
-            short(ratio_of(speeds[SERVICE], speeds[IN_PROCESS])),
-            target=OF_IN_PROCESS,
-        )
+    return Result(
+        "service",
+        "The service",
+        figures=_figures(speeds),
+        rows=_rows(turns, speeds, rated),
+        plots=_plots(speeds, rated),
+        notes=[
+            "One note a request, each a deal of its own; wrk with 32 connections for as many as it takes, Locust at fixed rates.",
+            "The load comes from the same machine, and its processors are the service's.",
+            "lossnlp-serve stores every answer and opens its review; the other two only answer.",
+            *(f"Not measured: {name} ({why})." for name, why in missing.items()),
+        ],
+        options=options,
+        found={
+            "turns": {name: [[one.count, one.wall_s, one.cpu_s] for one in of_one] for name, of_one in turns.items()}
+        },
+    )
+
+
+def _figures(speeds: Speeds) -> list[Figure]:
+    ratios = {name: short(ratio_of(speeds[SERVICE], values)) for name, values in speeds.items() if name != SERVICE}
+    inside = ratios.pop(IN_PROCESS)
+    return [
+        Figure("notes a second served, share of in process", inside, target=OF_IN_PROCESS),
+        *(Figure(f"notes a second served, times {name}", ratio) for name, ratio in ratios.items()),
     ]
-    figures += [
-        Figure(f"notes a second served, times {name}", short(ratio_of(speeds[SERVICE], values)))
-        for name, values in speeds.items()
-        if name not in (SERVICE, IN_PROCESS)
-    ]
+
+
+def _rows(turns: Turns, speeds: Speeds, rated: Rated) -> list[dict[str, Any]]:
     full = [
         {
             "service": name,
@@ -119,37 +137,20 @@ def _result(turns: Turns, rated: Rated, missing: Mapping[str, str], options: Map
         for name, of_one in rated.items()
         for one in of_one
     ]
+    return full + fixed
+
+
+def _plots(speeds: Speeds, rated: Rated) -> list[Plot]:
+    medians = {name: [(0, statistics.median(values))] for name, values in speeds.items()}
     lines = {
         f"{name}, p{percent}": [(one.asked_per_s, getattr(one, f"p{percent}_ms")) for one in of_one]
         for name, of_one in rated.items()
         if of_one
         for percent in (50, 99)
     }
-    plots = [
-        Plot(
-            "Notes a second, as many as it takes",
-            ("", "notes a second"),
-            {name: [(0, statistics.median(values))] for name, values in speeds.items()},
-        )
-    ]
-    return Result(
-        "service",
-        "The service",
-        figures=figures,
-        rows=full + fixed,
-        plots=plots
-        + ([Plot("Time of an answer at a fixed rate", ("requests a second", "ms"), lines, "log")] if lines else []),
-        notes=[
-            "One note a request, each a deal of its own; wrk with 32 connections for as many as it takes, Locust at fixed rates.",
-            "The load comes from the same machine, and its processors are the service's.",
-            "lossnlp-serve stores every answer and opens its review; the other two only answer.",
-            *(f"Not measured: {name} ({why})." for name, why in missing.items()),
-        ],
-        options=options,
-        found={
-            "turns": {name: [[one.count, one.wall_s, one.cpu_s] for one in of_one] for name, of_one in turns.items()}
-        },
-    )
+    full = Plot("Notes a second, as many as it takes", ("", "notes a second"), medians)
+    fixed = Plot("Time of an answer at a fixed rate", ("requests a second", "ms"), lines, "log")
+    return [full, fixed] if lines else [full]
 
 
 if __name__ == "__main__":

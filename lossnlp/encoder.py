@@ -109,15 +109,10 @@ class Encoder:
         return read_view(readings.segments, members, sources=sources, mixer=self._mixer, layout=self.layout)
 
     def _readings(self, windows: Sequence[Window], outputs: Sequence[Array], n_segments: int) -> Readings:
-        if not windows:
-            tokens = np.zeros((0, self.layout.width), np.float32)
-            return Readings(
-                segments=self._pooled(tokens, np.zeros(0, np.int64), n_segments),
-                tokens=self._tags(tokens, np.zeros(0, np.int64), np.zeros((0, 2), np.int64)),
-            )
-        tokens = np.concatenate(outputs)
-        owner = np.concatenate([window.segments for window in windows])
-        spans = np.concatenate([window.spans for window in windows])
+        # With no row first, as a deal of emojis alone has no window
+        tokens = np.concatenate([np.zeros((0, self.layout.width), np.float32), *outputs])
+        owner = np.concatenate([np.zeros(0, np.int64), *(window.segments for window in windows)])
+        spans = np.concatenate([np.zeros((0, 2), np.int64), *(window.spans for window in windows)])
         return Readings(segments=self._pooled(tokens, owner, n_segments), tokens=self._tags(tokens, owner, spans))
 
     def _pooled(self, tokens: Array, owner: NDArray[np.int64], count: int) -> SegmentReadings:

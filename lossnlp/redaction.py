@@ -38,6 +38,16 @@ class RedactedSpan:
     redacted_start: int
     redacted_end: int
 
+    @property
+    def raw(self) -> Stretch:
+        """Its place in the raw text."""
+        return self.start, self.end
+
+    @property
+    def redacted(self) -> Stretch:
+        """The placeholder's place in the redacted text."""
+        return self.redacted_start, self.redacted_end
+
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
@@ -58,27 +68,26 @@ class Redacted:
             at: A code point's place, 0 to the length of the text.
             is_end: Whether it is the end of a stretch; inside a placeholder the whole of what stood there is meant.
         """
-        before = bisect_left([span.redacted_start for span in self.spans], at) - 1
-        if before < 0:
-            return at
-        span = self.spans[before]
-        if at < span.redacted_end:
-            return span.end if is_end else span.start
-        return span.end + at - span.redacted_end
+        return _carried(at, [(span.redacted, span.raw) for span in self.spans], is_end=is_end)
 
     def to_redacted(self, at: int, *, is_end: bool = False) -> int:
         """Gives the place in the redacted text for one in the raw text; the same the other way round."""
-        before = bisect_left([span.start for span in self.spans], at) - 1
-        if before < 0:
-            return at
-        span = self.spans[before]
-        if at < span.end:
-            return span.redacted_end if is_end else span.redacted_start
-        return span.redacted_end + at - span.end
+        return _carried(at, [(span.raw, span.redacted) for span in self.spans], is_end=is_end)
 
     def quote(self, start: int, end: int) -> str:
         """Gives what may be kept of a quote, by its offsets in the raw text; a name that it cuts is a placeholder as a whole."""
         return self.text[self.to_redacted(start) : self.to_redacted(end, is_end=True)]
+
+
+def _carried(at: int, stretches: Sequence[tuple[Stretch, Stretch]], *, is_end: bool) -> int:
+    """Gives the place in the other text, by the stretches that were replaced: here and there."""
+    before = bisect_left(stretches, at, key=lambda pair: pair[0][0]) - 1
+    if before < 0:
+        return at
+    (_, end), (other_start, other_end) = stretches[before]
+    if at < end:
+        return other_end if is_end else other_start
+    return other_end + at - end
 
 
 def redact(text: str) -> Redacted:

@@ -139,7 +139,6 @@ class _Run:
         self.key = _key(config, examples)
         self._examples = examples
         self._objective = Objective(config, network.layout)
-        self._pad_id = int(network.reader.encoder.config.pad_token_id or 0)
         self.optimizer = AdamW(_parameter_groups(network, config), fused=True)
         small = quantizable_weights(network.reader.encoder) if config.quantization == "int4" else []
         self.stored_small = [weight for weight in small if weight.requires_grad]
@@ -173,7 +172,7 @@ class _Run:
 
     def step(self, examples: Sequence[Example], small: FourBitWeights) -> dict[str, float]:
         """Gives the loss terms of a batch after learning from it."""
-        batch = make_batch(examples, pad_id=self._pad_id)
+        batch = make_batch(examples, pad_id=self.network.pad_id)
         self.optimizer.zero_grad()
         with small.swapped_in():
             terms = self._objective(self.network(batch), batch, examples)

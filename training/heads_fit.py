@@ -30,6 +30,7 @@ from training.network import Batch, LossNetwork, NetworkOutput, make_batch
 from training.objective import Objective
 from training.quantize import quantizable_weights, round_to_4_bit
 from training.schedule import warm_then_down
+from training.vectors import parts_of_like_length
 
 # What corpus deals teach beside own ones, from the most on: of which targets they are silent.
 LESSONS: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +43,6 @@ CORPUS_PER_OWN = 6
 _PASSES = 8
 _RATE = 1e-3
 _DEALS_A_STEP = 16
-_TOKENS_AT_ONCE = 4096
 _CLIP_NORM = 1.0
 _FEWEST_GROUPS = 6
 
@@ -117,10 +117,9 @@ def read_tokens(network: LossNetwork, examples: Sequence[Example], *, is_small: 
     if is_small:
         round_to_4_bit(quantizable_weights(network.reader.encoder))
     network.eval()
-    order = sorted(range(len(examples)), key=lambda place: examples[place].n_tokens)
     found: dict[int, Tensor] = {}
     bar = tqdm(total=len(examples), desc="reading tokens", disable=None, unit="deal")
-    for places in _like_length(order, examples):
+    for places in parts_of_like_length(examples):
         part = [examples[place] for place in places]
         read = torch.split(_vectors(network, part), [len(one.segment_of) for one in part])
         found |= dict(zip(places, read, strict=True))
@@ -129,22 +128,10 @@ def read_tokens(network: LossNetwork, examples: Sequence[Example], *, is_small: 
     return ReadDeals(examples, [found[place] for place in range(len(examples))])
 
 
-def _like_length(order: Sequence[int], examples: Sequence[Example]) -> Iterator[list[int]]:
-    """Gives the numbers of the examples in parts of a bounded number of tokens."""
-    part: list[int] = []
-    for place in order:
-        if part and (len(part) + 1) * examples[place].n_tokens > _TOKENS_AT_ONCE:
-            yield part
-            part = []
-        part.append(place)
-    if part:
-        yield part
-
-
 def _vectors(network: LossNetwork, examples: Sequence[Example]) -> Tensor:
     """Gives the vectors of the owned tokens of all examples, shape (tokens, width), bfloat16 on the CPU."""
     encoder, device = network.reader.encoder, network.reader.head.weight.device
-    batch = make_batch(examples, pad_id=int(encoder.config.pad_token_id or 0))
+    batch = make_batch(examples, pad_id=network.pad_id)
     with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
         hidden = encoder(input_ids=batch.ids.to(device), attention_mask=batch.mask.to(device)).last_hidden_state
     vectors: Tensor = hidden.flatten(0, 1)[batch.owned.to(device)].bfloat16().cpu()
@@ -246,7 +233,7 @@ def _steps(count: int, *, seed: int) -> Iterator[list[int]]:
 
 def _read(network: LossNetwork, deals: ReadDeals) -> tuple[NetworkOutput, Batch]:
     """Gives what the heads say of the deals, and the deals as a batch; in training each deal loses columns of its own."""
-    batch = make_batch(deals.examples, pad_id=int(network.reader.encoder.config.pad_token_id or 0))
+    batch = make_batch(deals.examples, pad_id=network.pad_id)
     reader = network.reader
     vectors = torch.cat([reader.dropout(one.float()[None])[0] for one in deals.tokens])
     return network.pool(reader.head(vectors.to(reader.head.weight.device)).cpu(), batch), batch

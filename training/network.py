@@ -265,6 +265,11 @@ class LossNetwork(nn.Module):
         self.register_buffer("owners", torch.from_numpy(layout.owners), persistent=False)
         self.register_buffer("first_value", torch.from_numpy(layout.first_value), persistent=False)
 
+    @property
+    def pad_id(self) -> int:
+        """Vocabulary id that fills windows up to one length."""
+        return int(self.reader.encoder.config.pad_token_id or 0)
+
     def forward(self, batch: Batch) -> NetworkOutput:
         """Gives the readings of a batch."""
         return self.pool(self.read(batch), batch)

@@ -41,29 +41,28 @@ class DealVectors:
         self.reader.reader.head = nn.Linear(width, width, bias=False).requires_grad_(requires_grad=False)
         nn.init.eye_(self.reader.reader.head.weight)
         self.reader.reader.head.to(next(encoder.parameters()).device)
-        self._pad_id = int(encoder.config.pad_token_id or 0)
 
     def pooled(self, examples: Sequence[Example]) -> Tensor:
         """Gives the vector of each view of the examples, one example after the other, shape (views, width)."""
-        batch = make_batch(examples, pad_id=self._pad_id)
+        batch = make_batch(examples, pad_id=self.reader.pad_id)
         return _pooled(self.reader.read(batch), batch)
 
     def read(self, examples: Sequence[Example]) -> NDArray[np.float32]:
         """Gives the same of any number of examples, without learning, shape (views, width)."""
         self.reader.eval()
-        order = sorted(range(len(examples)), key=lambda place: examples[place].n_tokens)
         rows: dict[int, NDArray[np.float32]] = {}
         with torch.no_grad():
-            for part in _parts(order, examples):
+            for part in parts_of_like_length(examples):
                 vectors = self.pooled([examples[place] for place in part]).numpy()
                 ends = np.cumsum([len(examples[place].views) for place in part])[:-1]
                 rows |= dict(zip(part, np.split(vectors, ends), strict=True))
         return np.concatenate([rows[place] for place in range(len(examples))])
 
 
-def _parts(order: Sequence[int], examples: Sequence[Example]) -> Iterator[list[int]]:
+def parts_of_like_length(examples: Sequence[Example]) -> Iterator[list[int]]:
+    """Gives the numbers of the examples, shortest first, in parts of a bounded number of tokens; a longer one is alone."""
     part: list[int] = []
-    for place in order:
+    for place in sorted(range(len(examples)), key=lambda place: examples[place].n_tokens):
         if part and (len(part) + 1) * examples[place].n_tokens > _TOKENS_AT_ONCE:
             yield part
             part = []
