@@ -40,7 +40,7 @@ LESSONS: Mapping[str, tuple[str, ...]] = {
 }
 MOST_DEALS = 1_000
 CORPUS_PER_OWN = 6
-_PASSES = 8
+_PASSES = 4
 _RATE = 1e-3
 _DEALS_A_STEP = 16
 _CLIP_NORM = 1.0
