@@ -10,6 +10,7 @@ from pydantic import Field
 from lossnlp.bundle import Bundle
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
+from training.quantize import Storage
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -56,6 +57,7 @@ class TrainConfig(Frozen):
         seed: Seeds everything but the split, which is the same for all runs (`training.corpus.split_held_out`).
         weights: Parts of the objective.
         quantization: How encoder weights are stored: "int4", "int8" or "none".
+        table: How the table of word pieces is stored where the layers are in 4 bits: "int4" or, nearer to what it was, "int8".
         deals: Most deals to use, 0 for all (for a quick try).
         start: Where the network begins: "encoder", or "bundle" and its version.
         device: Where the encoder learns: "cpu", "cuda" or "mps".
@@ -86,11 +88,17 @@ class TrainConfig(Frozen):
     seed: int = 7
     weights: LossWeights = LossWeights()
     quantization: str = Field(default="int4", pattern="^(int4|int8|none)$")
+    table: str = Field(default="int4", pattern="^(int4|int8)$")
     deals: int = Field(default=0, ge=0)
     start: str = Field(default="encoder", pattern="^(encoder|bundle .+)$")
     device: str = Field(default="cpu", pattern="^(cpu|cuda|mps)$")
     learns: str = Field(default="whole", pattern="^(auto|heads|whole)$")
     few_labels: str = Field(default="off", pattern="^(off|auto|prototype|probe|contrast)$")
+
+    @property
+    def storage(self) -> Storage:
+        """How the encoder's weights are stored."""
+        return Storage(self.quantization, self.table)
 
 
 def smoke_config(config: TrainConfig) -> TrainConfig:

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from lossnlp.taxonomy import Taxonomy, write_taxonomy
 from training.network import LossNetwork, TokenReader
-from training.quantize import GROUP_SIZE
+from training.quantize import GROUP_SIZE, Storage
 
 _NUMBERED = re.compile(r"(?<![\w/.])[A-Z][A-Za-z]*_\d+(?![\w/.])")
 # Small tables whose rows are no multiple of a group, or that are few.
@@ -20,22 +20,22 @@ _LEFT_AS_THEY_ARE = (".*relative_attention_bias.*", ".*position_embeddings.*", "
 
 
 def export_network(
-    network: LossNetwork, folder: Path, *, quantization: str, tokenizer: Path, taxonomy: Taxonomy
+    network: LossNetwork, folder: Path, *, storage: Storage, tokenizer: Path, taxonomy: Taxonomy
 ) -> None:
     """Writes encoder, heads, tokenizer and taxonomy of a bundle; calibration and manifest come after.
 
     Args:
         network: The trained network.
         folder: Bundle folder, made where it is missing.
-        quantization: "int4", "int8" or "none" (16-bit floats).
+        storage: How the weights are stored.
         tokenizer: The encoder's tokenizer.json.
         taxonomy: The labels it was trained for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     graph = _graph(network.reader.eval())
-    if quantization == "int4":
-        graph = _in_4_bits(graph)
-    elif quantization == "int8":
+    if storage.layers == "int4":
+        graph = _in_4_bits(graph, table=storage.table)
+    elif storage.layers == "int8":
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     graph.set_friendly_name("lossnlp")
     openvino.save_model(graph, folder / "encoder.xml", compress_to_fp16=True)
@@ -64,8 +64,8 @@ def _graph(reader: TokenReader) -> openvino.Model:
         return openvino.convert_model(reader, example_input=example, input=dynamic)
 
 
-def _in_4_bits(graph: openvino.Model) -> openvino.Model:
-    """Gives the graph with table and layers in 4 bits; the token head, which is small and loses most, stays in floats."""
+def _in_4_bits(graph: openvino.Model, *, table: str) -> openvino.Model:
+    """Gives the graph with layers in 4 bits and the table in 4 or 8; the token head, which is small and loses most, stays in floats."""
     multiplications = [node for node in graph.get_ordered_ops() if node.get_type_name() == "MatMul"]
     head = multiplications[-1].get_friendly_name()
     return nncf.compress_weights(
@@ -73,6 +73,6 @@ def _in_4_bits(graph: openvino.Model) -> openvino.Model:
         mode=nncf.CompressWeightsMode.INT4_SYM,
         group_size=GROUP_SIZE,
         ratio=1.0,
-        all_layers=True,
+        all_layers=table == "int4",
         ignored_scope=nncf.IgnoredScope(names=[head], patterns=[*_LEFT_AS_THEY_ARE], validate=False),
     )

@@ -21,7 +21,7 @@ from training.corpus import CorpusError
 from training.examples import Example
 from training.linear_heads import Array, Gold, LinearHeads, fit_probe, fit_prototypes
 from training.network import LossNetwork
-from training.quantize import quantizable_weights, round_to_4_bit
+from training.quantize import Storage, round_to_4_bit
 from training.vectors import DealVectors, put_heads, view_rows
 
 STAGES = ("prototype", "probe", "contrast")
@@ -68,12 +68,12 @@ class Course:
     Args:
         stages: Those that may be chosen, of STAGES.
         seed: Of folds and draws.
-        is_small: Says whether the weights will be stored in 4 bits, and are rounded so before anything is read with them.
+        storage: How the weights will be stored; what goes into 4 bits is rounded before anything is read with them.
     """
 
     stages: tuple[str, ...] = STAGES
     seed: int = 7
-    is_small: bool = False
+    storage: Storage = Storage()
 
 
 @dataclass(frozen=True)
@@ -239,8 +239,7 @@ def _tuned_vectors(
 
 
 def _store_small(network: LossNetwork, course: Course) -> None:
-    if course.is_small:
-        round_to_4_bit(quantizable_weights(network.reader.encoder))
+    round_to_4_bit(course.storage.in_4_bits(network.reader.encoder))
 
 
 def gold_of(examples: Sequence[Example]) -> Gold:

@@ -36,12 +36,11 @@ def find_course(config: TrainConfig, material: Material, bundle: Path | None) ->
     Raises:
         BundleError: The bundle is unusable.
     """
-    is_small = config.quantization == "int4"
     if config.few_labels in STAGES:
-        return Course((config.few_labels,), config.seed, is_small)
+        return Course((config.few_labels,), config.seed, config.storage)
     if config.few_labels == "off" or not is_few(material, bundle):
         return None
-    return Course(_BESIDE_A_BUNDLE if bundle else STAGES, config.seed, is_small)
+    return Course(_BESIDE_A_BUNDLE if bundle else STAGES, config.seed, config.storage)
 
 
 def is_few(material: Material, bundle: Path | None) -> bool:

@@ -28,7 +28,7 @@ from training.few_labels import FewTexts, Folds, Tried, first_as_good, gold_of, 
 from training.material import Material
 from training.network import Batch, LossNetwork, NetworkOutput, make_batch
 from training.objective import Objective
-from training.quantize import quantizable_weights, round_to_4_bit
+from training.quantize import Storage, round_to_4_bit
 from training.schedule import warm_then_down
 from training.vectors import parts_of_like_length
 
@@ -106,16 +106,15 @@ class LessonChoice:
         return f"heads alone are learned, and the corpus beside them teaches {self.lesson}{why}"
 
 
-def read_tokens(network: LossNetwork, examples: Sequence[Example], *, is_small: bool = False) -> ReadDeals:
+def read_tokens(network: LossNetwork, examples: Sequence[Example], *, storage: Storage = Storage()) -> ReadDeals:
     """Gives the deals as the network's encoder reads them, without dropout.
 
     Args:
         network: Whose encoder.
         examples: The deals, in the order that is given back.
-        is_small: Says whether the encoder will be stored in 4 bits, and is rounded so before it reads.
+        storage: How the encoder will be stored; what goes into 4 bits is rounded before it reads.
     """
-    if is_small:
-        round_to_4_bit(quantizable_weights(network.reader.encoder))
+    round_to_4_bit(storage.in_4_bits(network.reader.encoder))
     network.eval()
     found: dict[int, Tensor] = {}
     bar = tqdm(total=len(examples), desc="reading tokens", disable=None, unit="deal")

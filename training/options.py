@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import date
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from training.plan import Budget
 # A network that knows the language of losses already is changed less and slower, and on the weights as they will be stored.
 _GENTLE = {"encoder_lr": 2e-5, "head_lr": 5e-4, "averaged_steps": 100}
 _PASSES_FROM_BUNDLE = 2
+_TABLE = re.compile(r'word_embeddings\.weight" type="Const"[^>]*>\s*<data element_type="(\w+)"')
 _ALL = 1_000_000
 
 
@@ -97,6 +99,11 @@ def _ask_for_course(ask: argparse._ArgumentGroup) -> None:
     )
     ask.add_argument("--quantization", choices=("int4", "int8", "none"), default=TrainConfig().quantization)
     ask.add_argument(
+        "--table",
+        choices=("int4", "int8"),
+        help=f"how the table of word pieces is stored beside 4-bit layers; default: {TrainConfig().table}, from a bundle as there",
+    )
+    ask.add_argument(
         "--seed",
         type=int,
         default=TrainConfig().seed,
@@ -159,6 +166,7 @@ def make_config(asked: argparse.Namespace, bundle: Path | None) -> TrainConfig:
         "layers": asked.layers,
         "epochs": asked.epochs or (_PASSES_FROM_BUNDLE if bundle else TrainConfig().epochs),
         "quantization": asked.quantization,
+        "table": asked.table or (_stored_table(bundle) if bundle else TrainConfig().table),
         "seed": asked.seed,
         "device": asked.device,
         "learns": asked.learn if bundle else "whole",
@@ -199,6 +207,13 @@ def _from_bundle(folder: Path, epochs: int) -> dict[str, object]:
     manifest = bundle.manifest
     start = {"start": f"bundle {manifest.version}", "encoder": manifest.encoder, "layers": layers}
     return {**_GENTLE, **start, "max_tokens": manifest.max_tokens, "quantized_epochs": epochs}
+
+
+def _stored_table(folder: Path) -> str:
+    """Gives the kind of numbers that the bundle's table of word pieces is stored in."""
+    graph = read_bundle(folder).path("encoder.xml").read_text(encoding="utf-8")
+    found = _TABLE.search(graph)
+    return "int4" if found and found[1] in ("i4", "u4") else "int8"
 
 
 def sources_of(asked: argparse.Namespace, bundle: Path | None) -> Sources:

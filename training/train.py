@@ -107,7 +107,7 @@ def run(config: TrainConfig, material: Material, places: Places, ways: Ways | No
         export_network(
             start.network.cpu(),
             places.bundle,
-            quantization=config.quantization,
+            storage=config.storage,
             tokenizer=start.tokenizer,
             taxonomy=material.taxonomy,
         )
@@ -176,7 +176,7 @@ def _heads_learned(
     most = most_replayed(len(material.learn), len(material.replay), ways.budget, each=CORPUS_PER_OWN)
     start.network.reader.to(config.device)
     own, corpus = (
-        read_tokens(start.network, [maker.make(one) for one in deals], is_small=config.quantization == "int4")
+        read_tokens(start.network, [maker.make(one) for one in deals], storage=config.storage)
         for deals in (material.learn, material.replay[:most])
     )
     choice = learn_heads(start.network, own, corpus, groups=[one.group for one in material.learn], config=config)

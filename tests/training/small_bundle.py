@@ -16,6 +16,7 @@ from training.encoders import make_small_encoder
 from training.export import export_network
 from training.learned import write_learned
 from training.network import LossNetwork
+from training.quantize import Storage
 
 
 def write_small_bundle(folder: Path, *, margin: float = 2.0) -> Path:
@@ -25,7 +26,7 @@ def write_small_bundle(folder: Path, *, margin: float = 2.0) -> Path:
     torch.manual_seed(0)
     tokenizer = find_default_bundle() / "tokenizer.json"
     network = LossNetwork(make_small_encoder(30_527), layout)
-    export_network(network, folder, quantization="none", tokenizer=tokenizer, taxonomy=taxonomy)
+    export_network(network, folder, storage=Storage("none"), tokenizer=tokenizer, taxonomy=taxonomy)
     return seal(folder, margin=margin)
 
 

@@ -34,6 +34,7 @@ from training.material import Material, Sources, own_material
 from training.metrics import Judged, evaluate
 from training.network import LossNetwork, make_batch
 from training.options import make_config, read_arguments
+from training.quantize import Storage
 from training.train import Places, Ways, run
 from training.vectors import DealVectors, put_heads
 
@@ -200,7 +201,7 @@ def test_tuning_brings_texts_of_a_label_together(network: LossNetwork, texts: Fe
 
 @pytest.mark.slow
 def test_tuned_network_reads_the_labels(network: LossNetwork, texts: FewTexts) -> None:
-    learn_few(network, texts, Course(("contrast",), is_small=True))
+    learn_few(network, texts, Course(("contrast",), storage=Storage("int4")))
     found = logits_of(network, texts)[:, SCHEME.outputs["primary"]].argmax(1).numpy()
     assert (found == texts.gold.primary).mean() > 0.9
 

@@ -11,7 +11,7 @@ from training.encoders import make_small_encoder
 from training.examples import ExampleMaker
 from training.network import LossNetwork, SharedDropout, keep_strongest, like_length, make_batch
 from training.objective import Objective
-from training.quantize import FourBitWeights, quantizable_weights, rounded_to_4_bit
+from training.quantize import FourBitWeights, Storage, rounded_to_4_bit
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_four_bit_rounding_is_idempotent() -> None:
 
 
 def test_full_weights_return_after_a_step(network: LossNetwork) -> None:
-    weights = quantizable_weights(network.reader.encoder)
+    weights = Storage("int4").in_4_bits(network.reader.encoder)
     before = [weight.clone() for weight in weights]
     with FourBitWeights(weights).swapped_in():
         assert not torch.equal(weights[0], before[0])
