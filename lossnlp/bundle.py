@@ -68,8 +68,9 @@ def read_bundle(folder: Path) -> Bundle:
     for name in PARTS:
         if name not in manifest.files:
             raise BundleError(f"{folder / MANIFEST} does not list '{name}'; export the bundle again.")
+    paths = {name: check_file(folder, name) for name in manifest.files}
     for name, expected in manifest.files.items():
-        if _hash_of(check_file(folder, name)) != expected:
+        if _hash_of(paths[name]) != expected:
             raise BundleError(
                 f"'{name}' in {folder} is not the file that was exported (its hash differs); copy the bundle anew."
             )
