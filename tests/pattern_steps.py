@@ -40,6 +40,10 @@ class Matcher:
         self._groups: dict[int, tuple[int, int]] = {}
         self._taken: dict[tuple[int, str], bool] = {}
 
+    def match(self, at: int) -> int | None:
+        """Gives where a match that begins here ends."""
+        return self._run(self._tree, 0, at, lambda stop: stop)
+
     def find_all(self) -> int:
         """Gives the steps of finding every match.
 
@@ -48,7 +52,7 @@ class Matcher:
         """
         at = 0
         while at <= len(self.text):
-            end = self._run(self._tree, 0, at, lambda stop: stop)
+            end = self.match(at)
             at = end if end is not None and end > at else at + 1
         return self.steps
 
@@ -246,9 +250,12 @@ def _witness_of(op: Any, value: Any, flags: int, pick: int) -> str:
 def find_attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
     """Gives texts that make each long repetition of a pattern go on and then fail, or begin again and again."""
     tree = list(parser.parse(pattern.pattern, pattern.flags))
+    marks = set(re.sub(r"[\w\s\\()?*+|]", "", pattern.pattern))
     seen = set()
     for before, body in _long_repeats(tree, pattern.flags, ""):
-        pumps = {witness(body, pattern.flags, pick) for pick in range(6)} - {""}
+        pumps = {witness(body, pattern.flags, pick) for pick in range(4)} - {""}
+        if len(body) == 1 and is_single(body[0][0]):
+            pumps |= {mark for mark in marks if unit(body[0], pattern.flags).fullmatch(mark)}
         for pump, tail in itertools.product(sorted(pumps), ("", "\x00")):
             for head in (before, ""):
                 attack = head + pump * (length // len(pump)) + tail
