@@ -20,8 +20,8 @@ from lossnlp.errors import BundleError
 from lossnlp.pointer import find_bundle_folder, pointer_file, write_pointer
 from serving.errors import ConfigurationError
 from serving.model.sources import Named, SourceAwayError, made_whole
-from serving.outgoing import MIB, fetch_body, open_client, read_parts
-from serving.settings import Settings, read_settings
+from serving.outgoing import fetch_body, open_client, read_parts
+from serving.settings import MIB, Settings, read_settings
 
 REGISTRY = "registry:"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,99})(?:@([A-Za-z0-9][A-Za-z0-9._-]{0,99}))?")
