@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from re import _constants as c  # type: ignore[attr-defined]
@@ -17,6 +18,7 @@ from typing import Any
 Next = Callable[[int], int | None]
 _REPEATS = (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT)
 _SAMPLE = "a A0_-.,:;@/'\"()[]<>{}=+*#&%\t\n\u2013\u00e9x1eI"
+_MOST_PLACES = 2  # where the same repetition is attacked
 _LONG = 24  # a repetition that may go on for longer is worth an attack
 
 
@@ -252,11 +254,15 @@ def find_attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
     tree = list(parser.parse(pattern.pattern, pattern.flags))
     marks = set(re.sub(r"[\w\s\\()?*+|]", "", pattern.pattern))
     seen = set()
+    places: Counter[str] = Counter()
     for before, body in _long_repeats(tree, pattern.flags, ""):
-        pumps = {witness(body, pattern.flags, pick) for pick in range(4)} - {""}
+        places[repr(body)] += 1
+        if places[repr(body)] > _MOST_PLACES:
+            continue
+        pumps = {witness(body, pattern.flags, pick) for pick in range(3)} - {""}
         if len(body) == 1 and is_single(body[0][0]):
             pumps |= {mark for mark in marks if unit(body[0], pattern.flags).fullmatch(mark)}
-        for pump, tail in itertools.product(sorted(pumps), ("", "\x00")):
+        for pump, tail in itertools.product(sorted(pumps), ("\x00",)):
             for head in (before, ""):
                 attack = head + pump * (length // len(pump)) + tail
                 if attack not in seen:
