@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from lossnlp.bundle_files import MANIFEST_BYTES, check_file
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
 from lossnlp.taxonomy import Taxonomy, read_taxonomy
@@ -23,7 +24,7 @@ class Manifest(Frozen):
 
     Args:
         format: Version of the folder's layout.
-        version: Version of the model; the hash of its parts.
+        version: Version of the model; the day of the export and a hash of its parts. Copies are called by it, so it is a plain name.
         taxonomy_version: Version of the labels it was trained for.
         made_at: UTC time of the export, ISO 8601.
         encoder: Name of the encoder it began from.
@@ -33,7 +34,7 @@ class Manifest(Frozen):
     """
 
     format: int
-    version: str
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     taxonomy_version: str
     made_at: str
     encoder: str
@@ -58,7 +59,8 @@ def read_bundle(folder: Path) -> Bundle:
     """Gives the bundle of a folder after checking that it is whole and unaltered.
 
     Raises:
-        BundleError: The folder is missing or incomplete, a hash differs, or it was made for another version of lossnlp.
+        BundleError: The folder is missing or incomplete, a hash differs, it was made for another version of lossnlp, or it holds
+            what no bundle holds.
     """
     manifest = _read_manifest(folder)
     if manifest.format != FORMAT:
@@ -66,10 +68,9 @@ def read_bundle(folder: Path) -> Bundle:
     for name in PARTS:
         if name not in manifest.files:
             raise BundleError(f"{folder / MANIFEST} does not list '{name}'; export the bundle again.")
+    paths = {name: check_file(folder, name) for name in manifest.files}
     for name, expected in manifest.files.items():
-        if name != Path(name).name:
-            raise BundleError(f"{folder / MANIFEST} lists '{name}'; a bundle's files stand in its own folder.")
-        if _hash_of(folder / name) != expected:
+        if _hash_of(paths[name]) != expected:
             raise BundleError(
                 f"'{name}' in {folder} is not the file that was exported (its hash differs); copy the bundle anew."
             )
@@ -139,6 +140,8 @@ def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder} is not a model bundle: it has no {MANIFEST}.")
+    if path.stat().st_size > MANIFEST_BYTES:
+        raise BundleError(f"{path} is larger than {MANIFEST_BYTES} bytes, which no manifest is.")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -147,8 +150,6 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _hash_of(path: Path) -> str:
-    if not path.is_file():
-        raise BundleError(f"{path.parent} lacks '{path.name}'; copy the bundle anew.")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -6,6 +6,7 @@ Z were out"). What the words beside a name say decides its role. The lists stand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -24,6 +25,7 @@ _RANK: dict[Group, int] = {group: rank for rank, group in enumerate(ROLES)}
 _NEGATIONS = frozenset({"not", "n't", "nt", "never", "without", "nobody", "no"})
 _NEGATION_REACH = 3
 _SHORT_NOTE_TOKENS = 20
+_ENDLESS = re.compile(r"\S{100,}")
 
 # Share of such mentions that were right in notes held out from development.
 _KNOWN_WITH_CUE, _KNOWN_ALONE, _REVEALED, _ENUMERATED = 0.9, 0.75, 0.75, 0.7
@@ -85,7 +87,7 @@ class RivalFinder:
         """
         known_here = [name.casefold().split() for name in (*own_names, account or "")]
         language, words = self._pipeline.get()
-        claims = _strongest(_claims(mark_names(language(text), words), words))
+        claims = _strongest(_claims(mark_names(language(_without_endless_runs(text)), words), words))
         mentions = (_mention(claim) for claim in claims if not _is_part(claim.span.text, known_here))
         return tuple(sorted((mention for mention in mentions if mention), key=lambda mention: mention.start))
 
@@ -95,6 +97,14 @@ class RivalFinder:
 
     def _build(self) -> tuple[Language, RivalWords]:
         return build_words(self._names)
+
+
+def _without_endless_runs(text: str) -> str:
+    """Gives the text with a plain word of the same length for each run without a blank that no rival is named in.
+
+    spaCy's tokenizer cuts marks off such a run one by one, and copies the rest each time.
+    """
+    return _ENDLESS.sub(lambda run: "x" * len(run[0]), text)
 
 
 def _strongest(claims: Iterable[_Claim]) -> Iterable[_Claim]:

@@ -8,6 +8,7 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from lossnlp.batches import read_windows
@@ -64,7 +65,7 @@ class Encoder:
         self._cores = threads or usable_cores()
         tokenizer = read_tokenizer(bundle.path("tokenizer.json"))
         self._windows = WindowMaker(tokenizer, max_tokens=bundle.manifest.max_tokens)
-        self._mixer = Mixer.from_tensors(load_file(bundle.path("heads.safetensors")))
+        self._mixer = _read_mixer(bundle, self.layout)
         self._network = Network(bundle, threads=threads)
         self._widening = Lock()
         self._wide: Network | None = None
@@ -136,3 +137,21 @@ class Encoder:
             revisit=(1 / (1 + np.exp(-tags[:, -1]))).astype(np.float32),
             attention=tokens[:, : self.layout.n_slots],
         )
+
+
+def _read_mixer(bundle: Bundle, layout: Layout) -> Mixer:
+    """Gives the mixing layer of a bundle.
+
+    Raises:
+        BundleError: Its tensors are damaged, missing or of another shape than the labels ask for.
+    """
+    path = bundle.path("heads.safetensors")
+    try:
+        mixer = Mixer.from_tensors(load_file(path))
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise BundleError(f"{path} holds no mixing layer ({type(error).__name__}); export the bundle again.") from None
+    hidden = mixer.inner[0].shape[:1]
+    shapes = [tensor.shape for tensor in (*mixer.inner, *mixer.outer)]
+    if shapes != [(*hidden, layout.n_features), hidden, (layout.n_outputs, *hidden), (layout.n_outputs,)]:
+        raise BundleError(f"{path} was made for other labels than the bundle's taxonomy lists; export it again.")
+    return mixer

@@ -12,6 +12,7 @@ import openvino
 from numpy.typing import NDArray
 
 from lossnlp.bundle import Bundle
+from lossnlp.bundle_files import check_encoder
 from lossnlp.errors import BundleError
 from lossnlp.heads import Array
 
@@ -82,6 +83,7 @@ def _compiled(bundle: Bundle, threads: int, streams: int) -> openvino.CompiledMo
     if threads:
         # Unpinned: several processes of few threads would all be pinned to the same first processors
         settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    check_encoder(bundle.path("encoder.xml"), bundle.path("encoder.bin"))
     core = openvino.Core()
     try:
         return core.compile_model(core.read_model(str(bundle.path("encoder.xml"))), "CPU", settings)

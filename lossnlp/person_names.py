@@ -71,7 +71,16 @@ class _Reader:
     def __init__(self, text: str, taken: Sequence[Stretch], known: Words) -> None:
         self._text, self._known = text, known
         self._words = list(_split(text, taken))
+        self._ends = self._find_ends()
         self._listed = -1  # the word behind `and`, where a name stands before it
+
+    def _find_ends(self) -> list[int]:
+        """Gives for each word the end of the run of words that may be one name; looked for once, so that long runs cost no more."""
+        ends = list(range(1, len(self._words) + 1))
+        for at in range(len(ends) - 2, -1, -1):
+            if self._gap(at) == " " and self._may_continue(self._words[at + 1]):
+                ends[at] = ends[at + 1]
+        return ends
 
     def find(self) -> Iterator[PersonName]:
         """Gives the names in order; they do not overlap."""
@@ -191,9 +200,7 @@ class _Reader:
             and before.is_capital
         ):
             return True
-        end = at + 1
-        while end < len(self._words) and self._gap(end - 1) == " " and self._may_continue(self._words[end]):
-            end += 1
+        end = self._ends[at]
         gap = self._gap(end - 1)
         following = self._words[end] if end < len(self._words) else None
         if (

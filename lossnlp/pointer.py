@@ -9,6 +9,7 @@ from uuid import uuid4
 from pydantic import Field, ValidationError
 
 from lossnlp.bundle import MANIFEST
+from lossnlp.bundle_files import is_plain_name
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
 
@@ -40,7 +41,7 @@ def find_bundle_folder(path: Path, *, alias: str = CHAMPION) -> Path:
     if (here / MANIFEST).is_file() or not (file := pointer_file(here, alias)).is_file():
         return here
     name = _read(file).bundle
-    if name != Path(name).name or not (here / name).is_dir():
+    if not is_plain_name(name) or not (here / name).is_dir():
         raise BundleError(
             f"{file} names '{name}', which is no folder beside it; point it at a bundle that stands there."
         )
@@ -58,7 +59,7 @@ def write_pointer(folder: Path, bundle: str, *, alias: str = CHAMPION) -> None:
     Raises:
         BundleError: No bundle stands there under this name.
     """
-    if bundle != Path(bundle).name or not (folder / bundle / MANIFEST).is_file():
+    if not is_plain_name(bundle) or not (folder / bundle / MANIFEST).is_file():
         raise BundleError(f"{folder} holds no bundle '{bundle}'.")
     fresh = folder / f".{alias}-{uuid4().hex}"
     with fresh.open("w", encoding="utf-8") as file:

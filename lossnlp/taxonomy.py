@@ -131,8 +131,13 @@ def get_default_taxonomy() -> Taxonomy:
 def _parsed(text: str, name: str) -> Taxonomy:
     try:
         taxonomy = Taxonomy.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise TaxonomyError(f"{name} is not a taxonomy: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        raise TaxonomyError(
+            f"{name} is not a taxonomy: '{'.'.join(map(str, fault['loc']))}': {fault['msg']}."
+        ) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise TaxonomyError(f"{name} is not a taxonomy: it is no plain YAML ({type(error).__name__}).") from None
     codes = taxonomy.codes
     if len(set(codes)) != len(codes):
         raise TaxonomyError(f"{name}: a reason code stands twice.")

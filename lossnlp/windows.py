@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from lossnlp.errors import BundleError
 from lossnlp.segments import Segment
 
 MAX_TOKENS = 256
@@ -61,8 +62,15 @@ class Window:
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Gives the tokenizer of a tokenizer.json, without padding and truncation: windows are cut here."""
-    tokenizer = Tokenizer.from_file(str(path))
+    """Gives the tokenizer of a tokenizer.json, without padding and truncation: windows are cut here.
+
+    Raises:
+        BundleError: The file is none.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+        raise BundleError(f"{path} is no tokenizer ({type(error).__name__}); export the bundle again.") from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer

@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from serving.backfill import PlannedDeal, count_changes
+from serving.reports.sheets import safe_cell
 
 _COLUMNS = ("deal_id", "field", "what", "before", "after", "evidence")
 _MOST_ROWS = 2_000
@@ -18,13 +19,14 @@ _MOST_ROWS = 2_000
 def write_csv(deals: list[PlannedDeal], path: Path) -> None:
     """Writes one line a value: deal, field, what would happen, before, after, evidence; a deal left alone has one line that says why."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(_COLUMNS)
         for deal in deals:
             for value in deal.values:
-                writer.writerow([deal.deal_id, value.field, value.act, value.before, value.after, value.evidence])
+                cells = (deal.deal_id, value.field, value.act, value.before, value.after, value.evidence)
+                writer.writerow(map(safe_cell, cells))
             if not deal.values:
-                writer.writerow([deal.deal_id, "", deal.silence or "stands already", "", "", ""])
+                writer.writerow([safe_cell(deal.deal_id), "", deal.silence or "stands already", "", "", ""])
 
 
 def write_page(deals: list[PlannedDeal], path: Path, *, crm: str, since: datetime | None, at: datetime) -> None:

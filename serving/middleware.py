@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.addresses import is_readable
+from serving.addresses import has_one_length, is_readable
 from serving.audit.denials import DenialLog, find_denial
 from serving.logs import describe_error
 from serving.metrics import Metrics
@@ -74,8 +74,8 @@ class RequestScope:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
-            if not is_readable(scope):
-                return await problem_response(_unreadable())(scope, receive, exchange.send_marked)
+            if (fault := _find_fault(scope)) is not None:
+                return await problem_response(fault)(scope, receive, exchange.send_marked)
             await self._app(scope, receive, exchange.send_marked)
         except ClientDisconnect:
             exchange.status = _CLIENT_LEFT
@@ -108,8 +108,14 @@ def _hold_model(scope: Scope) -> None:
         scope.setdefault("state", {})["intake"] = intake.holding_still()
 
 
-def _unreadable() -> ProblemError:
-    return ProblemError(400, "An address holds no zero characters; leave them out.")
+def _find_fault(scope: Scope) -> ProblemError | None:
+    """Gives what is wrong with a request before it is read."""
+    if not is_readable(scope):
+        return ProblemError(400, "An address holds no zero characters; leave them out.")
+    if not has_one_length(scope):
+        detail = "Send Content-Length or Transfer-Encoding, not both."
+        return ProblemError(400, detail, headers={"Connection": "close"})
+    return None
 
 
 def _request_id(scope: Scope) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, selectinload
 from lossnlp.assessment import Assessment
 from serving.crm.fields import FieldMap
 from serving.crm.protocol import FieldValue
+from serving.reports.sheets import safe_cell
 from serving.review.verdicts import reading_with
 from serving.tables import AttemptRow, VerdictRow, WriteBackRow
 from serving.writeback import evidence_of
@@ -79,11 +80,13 @@ def find_record(session: Session, fields: FieldMap, *, deal_id: str | None = Non
 
 def write_record(entries: Iterator[RecordEntry], file: TextIO) -> int:
     """Writes the record as CSV with a head line and gives the number of entries."""
-    writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(RecordEntry)])
+    names = [field.name for field in dataclasses.fields(RecordEntry)]
+    writer = csv.DictWriter(file, names, quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     count = 0
     for entry in entries:
-        writer.writerow(dataclasses.asdict(entry) | {"at": entry.at.isoformat(timespec="seconds")})
+        cells = dataclasses.asdict(entry) | {"at": entry.at.isoformat(timespec="seconds")}
+        writer.writerow({name: safe_cell(cell) for name, cell in cells.items()})
         count += 1
     return count
 

@@ -7,13 +7,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
 
+from serving.connections import MOST_HEAD_BYTES, Patience, patient_protocol
 from serving.errors import ConfigurationError
 from serving.settings import Settings
 
@@ -33,16 +34,21 @@ class Wire:
         cert: PEM file of the certificate; None speaks no TLS.
         key: PEM file of its key.
         proxies: Addresses or networks whose word on a caller's address and scheme is believed; none given, uvicorn's own rule holds.
+        patience: How long slow callers are waited for.
     """
 
     cert: Path | None = None
     key: Path | None = None
     proxies: tuple[str, ...] = ()
+    patience: Patience = field(default_factory=Patience)
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
         """Gives the wire that an installation has set."""
-        return cls(settings.tls_cert, settings.tls_key, settings.behind_proxy)
+        patience = Patience(
+            head_s=settings.head_timeout_s, body_s=settings.body_timeout_s, most=settings.max_connections
+        )
+        return cls(settings.tls_cert, settings.tls_key, settings.behind_proxy, patience)
 
 
 PLAIN = Wire()
@@ -115,6 +121,9 @@ def server_config(app: FastAPI | str, *, workers: int = 1, wire: Wire = PLAIN) -
         app,
         factory=isinstance(app, str),
         workers=workers,
+        http=patient_protocol(wire.patience),  # type: ignore[arg-type]  # it calls it as it would a class
+        ws="none",
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,

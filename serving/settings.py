@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         max_batch_items: Most deals in one batch request.
         max_waiting: Most requests for one deal that are let in and not answered yet, in each process; half as many for batches. What
             comes then is answered 503 at once.
+        max_connections: Most connections that are held at once, in each process; more are closed at once.
+        head_timeout_s: How long the whole head of a request may take to come, in seconds; then the connection is closed.
+        body_timeout_s: The same for the whole body of a request.
         request_timeout_s: How long a request for one deal waits to be read where it does not say so itself (`Request-Timeout`), in
             seconds.
         batch_timeout_s: The same for a batch request, in seconds.
@@ -105,6 +108,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=32 * MIB, ge=1024)
     max_batch_items: int = Field(default=500, ge=1, le=500)
     max_waiting: int = Field(default=64, ge=1, le=10_000)
+    max_connections: int = Field(default=900, ge=1)
+    head_timeout_s: float = Field(default=15.0, gt=0, le=3600)
+    body_timeout_s: float = Field(default=120.0, gt=0, le=3600)
     request_timeout_s: float = Field(default=30.0, gt=0, le=3600)
     batch_timeout_s: float = Field(default=300.0, gt=0, le=3600)
     round_deals: int = Field(default=16, ge=1, le=512)

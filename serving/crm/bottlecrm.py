@@ -21,6 +21,7 @@ from serving.crm.deal_fields import DealFieldNames, DealFields
 from serving.crm.fields import read_words
 from serving.crm.http import CrmCallError, CrmHttp, Pace, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, FieldValue, LostPage, SendResult, SetupStep
+from serving.outgoing import open_client
 from serving.settings import Settings, read_settings
 
 _DEALS = "/api/opportunities/"
@@ -75,7 +76,7 @@ def connect(settings: Settings) -> BottleCrm:
     """
     options, named = load_bottlecrm_settings(), read_words(settings.crm_words).deal_fields
     headers = {"Authorization": f"Bearer {options.token.get_secret_value()}"}
-    return BottleCrm(httpx2.Client(base_url=options.url, headers=headers), options, deal_fields=named)
+    return BottleCrm(open_client(base_url=options.url, headers=headers), options, deal_fields=named)
 
 
 class BottleCrm:

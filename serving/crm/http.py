@@ -15,6 +15,7 @@ from pyrate_limiter import Limiter, Rate
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from serving.crm.protocol import CrmError
+from serving.outgoing import OutgoingError
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_DONE = frozenset({425, 429, 503})
@@ -179,6 +180,8 @@ class CrmHttp:
                 headers=request.headers,
                 timeout=self.pace.timeout_s,
             )
+        except OutgoingError as error:
+            raise CrmCallError(f"{self.name}: {error}", is_certain=method == "GET") from None
         except httpx2.ConnectError as error:
             raise CrmCallError(f"{self.name} cannot be reached ({type(error).__name__}).", is_retryable=True) from None
         except httpx2.RequestError as error:
@@ -222,7 +225,7 @@ def _decoded(response: httpx2.Response) -> tuple[object, bool]:
         return None, True
     try:
         return response.json(), True
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, False
 
 

@@ -30,6 +30,7 @@ from serving.crm.hubspot_search import lost_search
 from serving.crm.hubspot_tasks import new_task
 from serving.crm.hubspot_texts import ACTIVITY_PROPERTIES, DEAL_PROPERTIES, Properties, read_request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
+from serving.outgoing import open_client
 from serving.settings import Names, Settings, read_settings
 
 _PAGE = 200
@@ -91,7 +92,7 @@ def connect(settings: Settings) -> HubSpotCrm:
     """
     options, named = load_hubspot_settings(), read_words(settings.crm_words).deal_fields
     headers = {"Authorization": f"Bearer {options.token.get_secret_value()}"}
-    return HubSpotCrm(httpx2.Client(base_url=options.url, headers=headers), options, deal_fields=named)
+    return HubSpotCrm(open_client(base_url=options.url, headers=headers), options, deal_fields=named)
 
 
 class HubSpotCrm:

@@ -38,6 +38,7 @@ from serving.crm.salesforce_setup import FieldSetup
 from serving.crm.salesforce_tasks import add_task
 from serving.crm.salesforce_texts import EVENT_FIELDS, MAIL_FIELDS, TASK_FIELDS, documents
 from serving.crm.salesforce_values import is_shared_fault, read_fields, read_result, to_record
+from serving.outgoing import open_client
 from serving.settings import Settings, read_settings
 
 _PREFIX = "LOSSNLP_SALESFORCE_"
@@ -97,8 +98,7 @@ def connect_org(
     url = settings.instance_url.rstrip("/")
     secret = settings.client_secret.get_secret_value()
     auth = ClientCredentials(f"{url}/services/oauth2/token", client_id=settings.client_id, client_secret=secret)
-    hooks = {"response": [warn_of_usage()]}
-    client = httpx2.Client(base_url=url, auth=auth, transport=transport, event_hooks=hooks)
+    client = open_client(base_url=url, auth=auth, transport=transport, hooks=[warn_of_usage()])
     org = Org(CrmHttp(client, NAME, find_message=find_cause), settings.api_version)
     return Salesforce(org, settings, deal_fields=deal_fields, page_size=page_size)
 

@@ -26,6 +26,7 @@ from serving.crm.http import CrmCallError, CrmHttp, Pace, Repeat, Request
 from serving.crm.protocol import CrmError, FieldChange, Fields, FieldSpec, LostPage, SendResult, SetupStep
 from serving.crm.tryton_kept import Kept, find_update, read_kept
 from serving.crm.tryton_texts import DEAL_FIELDS, MAIL_FIELDS, Row, read_request, tagged, tagged_day
+from serving.outgoing import open_client
 from serving.settings import Settings, read_settings
 
 _PREFIX = "LOSSNLP_TRYTON_"
@@ -96,7 +97,7 @@ def connect_database(
     """
     headers = {"Authorization": f"Bearer {options.key.get_secret_value()}", "Accept": "application/json"}
     base = f"{options.url.rstrip('/')}/{quote(options.database, safe='')}/rest/model"
-    client = httpx2.Client(base_url=base, headers=headers, transport=transport)
+    client = open_client(base_url=base, headers=headers, transport=transport)
     http = CrmHttp(client, "Tryton", Pace(), sleep=sleep, find_message=_find_cause)
     return TrytonCrm(http, options, deal_fields=deal_fields)
 

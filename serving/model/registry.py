@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lossnlp.bundle import MANIFEST, Manifest, read_bundle
+from lossnlp.bundle_files import MANIFEST_BYTES, get_most_bytes
 from lossnlp.errors import BundleError
 from lossnlp.pointer import find_bundle_folder, pointer_file, write_pointer
 from serving.errors import ConfigurationError
 from serving.model.sources import Named, SourceAwayError, made_whole
-from serving.settings import Settings, read_settings
+from serving.outgoing import fetch_body, open_client, read_parts
+from serving.settings import MIB, Settings, read_settings
 
 REGISTRY = "registry:"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._ -]{0,99})(?:@([A-Za-z0-9][A-Za-z0-9._-]{0,99}))?")
 _API = "api/2.0/mlflow/registered-models/alias"
 _VERSION = "api/2.0/mlflow/model-versions/get"
 _ARTIFACT = "model-versions/get-artifact"
+_MOST_TOLD_BYTES, _MOST_FILE_BYTES = MIB, 2048 * MIB
 _TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 
 
@@ -45,6 +48,16 @@ class RegistrySettings(BaseSettings):
     tracking_token: SecretStr | None = None
     tracking_username: str | None = None
     tracking_password: SecretStr | None = None
+
+
+class _Version(BaseModel, coerce_numbers_to_str=True):
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class _Answer(BaseModel):
+    """What the registry answers of a version, as far as we need it."""
+
+    model_version: _Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class RegistrySource:
     def find_named(self) -> Named:
         """Gives the version that bears the alias now."""
         told = self._ask(_API, name=self.model, alias=self.alias)
-        return Named(str(told["model_version"]["version"]))
+        return _read_version(told)
 
     def fetch(self, named: Named) -> Path:
         """Gives the folder of a version's bundle, fetched and checked, or as it was kept."""
@@ -103,7 +116,7 @@ class RegistrySource:
     def find_bundle(self, wanted: str) -> Named:
         """Gives a version of the model."""
         told = self._ask(_VERSION, name=self.model, version=wanted)
-        return Named(str(told["model_version"]["version"]))
+        return _read_version(told)
 
     def point(self, named: Named) -> None:
         """Gives the alias to another version."""
@@ -115,38 +128,38 @@ class RegistrySource:
         """Fetches the files that the bundle's manifest lists; each name is checked before anything is written under it."""
         inside = self._find_bundle(version)
         manifest_file = folder / MANIFEST
-        self._save(version, f"{inside}/{MANIFEST}", manifest_file)
+        self._save(version, f"{inside}/{MANIFEST}", manifest_file, most_bytes=MANIFEST_BYTES)
         try:
             manifest = Manifest.model_validate_json(manifest_file.read_bytes())
         except ValidationError:
             raise BundleError(f"Version {version} of '{self.model}' has a damaged {MANIFEST}.") from None
         for name in manifest.files:
-            if name != Path(name).name or name in ("", MANIFEST):
+            if name == MANIFEST:
                 raise BundleError(f"Version {version} of '{self.model}' lists '{name}', which no bundle holds.")
-            self._save(version, f"{inside}/{name}", folder / name)
+            self._save(version, f"{inside}/{name}", folder / name, most_bytes=get_most_bytes(name))
 
     def _find_bundle(self, version: str) -> str:
         """Gives the path of the bundle among the files of the logged model."""
         query = {"name": self.model, "version": version, "path": "MLmodel"}
         with self._answers():
-            answer = self.client.get(_ARTIFACT, params=query).raise_for_status()
+            described = fetch_body(self.client, _ARTIFACT, most_bytes=_MOST_TOLD_BYTES, params=query)
         try:
-            path = yaml.safe_load(answer.text)["flavors"]["python_function"]["artifacts"]["bundle"]["path"]
-        except (yaml.YAMLError, KeyError, TypeError):
+            path = yaml.safe_load(described)["flavors"]["python_function"]["artifacts"]["bundle"]["path"]
+        except (yaml.YAMLError, KeyError, TypeError, RecursionError):
             message = f"Version {version} of '{self.model}' is no model of lossnlp: it was logged without a bundle."
             raise BundleError(message) from None
         return str(path)
 
-    def _save(self, version: str, path: str, file: Path) -> None:
+    def _save(self, version: str, path: str, file: Path, *, most_bytes: int) -> None:
         query = {"name": self.model, "version": version, "path": path}
         with self._answers(), self.client.stream("GET", _ARTIFACT, params=query) as answer, file.open("wb") as out:
             answer.raise_for_status()
-            for chunk in answer.iter_bytes():
-                out.write(chunk)
+            for part in read_parts(answer, most_bytes=most_bytes):
+                out.write(part)
 
-    def _ask(self, path: str, **query: str) -> dict[str, Any]:
+    def _ask(self, path: str, **query: str) -> object:
         with self._answers():
-            told: dict[str, Any] = self.client.get(path, params=query).raise_for_status().json()
+            told: object = json.loads(fetch_body(self.client, path, most_bytes=_MOST_TOLD_BYTES, params=query))
             return told
 
     @contextmanager
@@ -159,8 +172,21 @@ class RegistrySource:
             if status in (400, 404):
                 raise BundleError(f"The registry has no '{self.model}@{self.alias}' as it was asked for.") from None
             raise SourceAwayError(f"The registry answers with status {status}.") from None
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError) as error:
             raise SourceAwayError(f"The registry cannot be reached ({type(error).__name__}).") from None
+
+
+def _read_version(told: object) -> Named:
+    """Gives the version that an answer names; it becomes the name of a folder.
+
+    Raises:
+        BundleError: It names none, or one that no registry gives.
+    """
+    try:
+        version = _Answer.model_validate(told).model_version.version
+    except ValidationError:
+        raise BundleError("The registry's answer names no version of a model.") from None
+    return Named(version)
 
 
 def open_registry(settings: Settings, named: str, *, alias: str) -> RegistrySource:
@@ -200,4 +226,4 @@ def _connect(registry: RegistrySettings) -> httpx2.Client:
     elif registry.tracking_username and registry.tracking_password:
         auth = httpx2.BasicAuth(registry.tracking_username, registry.tracking_password.get_secret_value())
     base = registry.tracking_uri.rstrip("/") + "/"
-    return httpx2.Client(base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT)
+    return open_client(most_bytes=_MOST_FILE_BYTES, base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT)

@@ -23,11 +23,13 @@ from joserfc.jwk import KeySet
 from pydantic import BaseModel, ValidationError
 
 from lossnlp.errors import LossNlpError
+from serving.outgoing import open_client
 from serving.people.access import Role
 from serving.people.oidc_settings import OidcSettings
 from serving.store import now
 
 _TIMEOUT_S = 10.0
+_MOST_BYTES = 1024 * 1024
 _LEEWAY_S = 60
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 _BY_POWER: tuple[Role, ...] = ("admin", "leader", "ops", "manager", "rep")
@@ -247,10 +249,10 @@ def _fetch(
 ) -> dict[str, Any]:
     headers = {"Accept": "application/json"} | ({"Authorization": authorization} if authorization else {})
     try:
-        answer = httpx2.request(method, url, data=form, headers=headers, timeout=_TIMEOUT_S)
-        answer.raise_for_status()
-        told = answer.json()
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        with open_client(most_bytes=_MOST_BYTES, timeout=_TIMEOUT_S) as client:
+            answer = client.request(method, url, data=form, headers=headers)
+        told = answer.raise_for_status().json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError):
         raise _no_answer() from None
     if not isinstance(told, dict):
         raise _no_answer()

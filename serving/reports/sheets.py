@@ -96,6 +96,11 @@ def safe_text(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_STARTS_A_FORMULA) else text
 
 
+def safe_cell(cell: object) -> object:
+    """Gives a cell that a spreadsheet shows and never runs; numbers stay numbers."""
+    return safe_text(cell) if isinstance(cell, str) else cell
+
+
 def _values(column: Column, cell: Cell) -> Iterator[str | int | float]:
     if isinstance(cell, Share | Estimate):
         digits = 4 if isinstance(cell, Share) else 1

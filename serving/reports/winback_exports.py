@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from icalendar import CLASS, TRANSP, Alarm, Calendar, Event
 
-from serving.reports.sheets import safe_text
+from serving.reports.sheets import safe_cell
 from serving.reports.winback_entries import Winback
 
 _COLUMNS = (
@@ -58,7 +58,7 @@ def _cells(winback: Winback) -> Iterator[object]:
 def _line(cells: Iterable[object]) -> str:
     line = io.StringIO()
     writer = csv.writer(line, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([safe_text(cell) if isinstance(cell, str) else cell for cell in cells])
+    writer.writerow([safe_cell(cell) for cell in cells])
     return line.getvalue()
 
 

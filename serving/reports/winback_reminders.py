@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import httpx2
-
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from serving.crm.connect import connect_crm
 from serving.crm.protocol import Crm
 from serving.crm.tasks import TaskCrm
 from serving.door_settings import reveal
 from serving.errors import ConfigurationError
+from serving.outgoing import open_client
 from serving.reports.winback_notices import Channel, CrmTasks, Reminders, SignedCalls
 from serving.reports.winback_settings import load_winback_settings
 from serving.reports.winbacks import open_winbacks
@@ -37,7 +36,7 @@ def open_reminders(
     channels: list[Channel] = [_crm_tasks(crm)] if options.winback_tasks else []
     if url := options.get_reminder_url(env=settings.env):
         secret = reveal(options.reminder_secret)[0]
-        channels.append(SignedCalls(httpx2.Client(), url, secret))
+        channels.append(SignedCalls(open_client(), url, secret))
     year = settings.fiscal_year_starts
     listed = open_winbacks(taxonomy or get_default_taxonomy(), fiscal_year_starts=year)
     return Reminders(database, listed, channels, crm)
