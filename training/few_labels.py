@@ -21,7 +21,7 @@ from training.corpus import CorpusError
 from training.examples import Example
 from training.linear_heads import Array, Gold, LinearHeads, fit_probe, fit_prototypes
 from training.network import LossNetwork
-from training.quantize import Storage, round_to_4_bit
+from training.quantize import AS_LEARNED, Storage, round_to_4_bit
 from training.vectors import DealVectors, put_heads, view_rows
 
 STAGES = ("prototype", "probe", "contrast")
@@ -73,7 +73,7 @@ class Course:
 
     stages: tuple[str, ...] = STAGES
     seed: int = 7
-    storage: Storage = Storage()
+    storage: Storage = AS_LEARNED
 
 
 @dataclass(frozen=True)

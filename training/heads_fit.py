@@ -28,7 +28,7 @@ from training.few_labels import FewTexts, Folds, Tried, first_as_good, gold_of, 
 from training.material import Material
 from training.network import Batch, LossNetwork, NetworkOutput, make_batch
 from training.objective import Objective
-from training.quantize import Storage, round_to_4_bit
+from training.quantize import AS_LEARNED, Storage, round_to_4_bit
 from training.schedule import warm_then_down
 from training.vectors import parts_of_like_length
 
@@ -106,7 +106,7 @@ class LessonChoice:
         return f"heads alone are learned, and the corpus beside them teaches {self.lesson}{why}"
 
 
-def read_tokens(network: LossNetwork, examples: Sequence[Example], *, storage: Storage = Storage()) -> ReadDeals:
+def read_tokens(network: LossNetwork, examples: Sequence[Example], *, storage: Storage = AS_LEARNED) -> ReadDeals:
     """Gives the deals as the network's encoder reads them, without dropout.
 
     Args:

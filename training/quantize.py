@@ -66,6 +66,9 @@ class Storage:
         return [weight for weight in matrices if weight.shape[1] % GROUP_SIZE == 0]
 
 
+AS_LEARNED = Storage()
+
+
 class FourBitWeights:
     """Weights that can be swapped for their 4-bit values and back, in memory that is taken once.
 
