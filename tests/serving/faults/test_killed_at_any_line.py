@@ -19,8 +19,8 @@ from serving.worker import LEASE_S
 from tests.serving.faults.counting_crm import CountingCrm
 from tests.serving.faults.killed_process import Killed
 
-# Every line takes minutes: LOSSNLP_EVERY_LINE=1 takes them all, else one in five is enough to see that nothing has changed
-STEP = 1 if os.environ.get("LOSSNLP_EVERY_LINE") else 5
+# Every line takes minutes: LOSSNLP_EVERY_LINE=1 takes them all, else one in ten is enough to see that nothing has changed
+STEP = 1 if os.environ.get("LOSSNLP_EVERY_LINE") else 10
 
 
 def tell(database: Database, number: int) -> None:
