@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+_IMPORTING = RLock()
 
 
 def blank_english() -> Language:
@@ -23,9 +26,15 @@ def stop_words() -> frozenset[str]:
     return frozenset(get_spacy().lang.en.stop_words.STOP_WORDS)
 
 
-@cache
 def get_spacy() -> ModuleType:
-    """Gives the package `spacy`, with its matchers and tokens.
+    """Gives the package `spacy`, with its matchers and tokens; of threads that ask first together one imports it, the others wait."""
+    with _IMPORTING:
+        return _import_spacy()
+
+
+@cache
+def _import_spacy() -> ModuleType:
+    """Gives the package after importing it.
 
     Its foundation, thinc, imports torch wherever torch is installed: a second and 180 MB for what rules never use. So torch is hidden
     meanwhile, unless somebody has imported it before.

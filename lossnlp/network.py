@@ -85,6 +85,8 @@ def _compiled(bundle: Bundle, threads: int, streams: int) -> openvino.CompiledMo
         settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     check_encoder(bundle.path("encoder.xml"), bundle.path("encoder.bin"))
     core = openvino.Core()
+    # Mapped weights end the process when the file is written over in its place
+    core.set_property({openvino.properties.enable_mmap(): False})
     try:
         return core.compile_model(core.read_model(str(bundle.path("encoder.xml"))), "CPU", settings)
     except RuntimeError as error:

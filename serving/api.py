@@ -27,7 +27,7 @@ from serving.intake import Intake, parse_deal
 from serving.load.entrance import HEADERS, Entrance, read_caller
 from serving.logs import describe_error
 from serving.problems import FieldFault, ProblemError
-from serving.schema import require_current_schema
+from serving.schema import require_usable_schema
 from serving.store import Database
 from serving.tables import WriteBackRow
 
@@ -208,7 +208,7 @@ async def is_ready(request: Request, intake: IntakeDep) -> dict[str, str]:
     """Says that the model is loaded and the database is reachable and up to date."""
     doors: Doors = request.app.state.doors  # it is asked as they ask it: busy with deals is not unready
     try:
-        await to_thread.run_sync(require_current_schema, doors.database.engine, limiter=doors.limiter)
+        await to_thread.run_sync(require_usable_schema, doors.database.engine, limiter=doors.limiter)
     except SchemaError:
         raise ProblemError(503, "The database is away or not migrated; the log of the service tells more.") from None
     return {"status": "ready", "model": intake.assessor.model_version}

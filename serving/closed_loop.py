@@ -97,8 +97,8 @@ def _around(settings: Settings, crm: Crm, intake: Intake) -> ClosedLoop:
     reminders = open_reminders(settings, database, crm=crm, taxonomy=taxonomy)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, intake.for_crm(crm.name).asked_by(Caller(is_bulk=True))),
-        Worker(database, crm, fields=read_field_map(settings, taxonomy)),
+        Receiver(database, crm, intake.for_crm(crm.name).asked_by(Caller(is_bulk=True)), database.moment),
+        Worker(database, crm, database.moment, fields=read_field_map(settings, taxonomy)),
         (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
     )
 

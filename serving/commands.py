@@ -11,6 +11,7 @@ from serving.app import create_app, require_start
 from serving.audit.cli_audit import audit
 from serving.audit.policies import note_policies
 from serving.auth import with_first_key
+from serving.backup.cli_backup import back_up, restore
 from serving.cli_backfill import run_backfill
 from serving.cli_crm import crm
 from serving.cli_keys import keys
@@ -48,6 +49,8 @@ app.add_typer(verdicts, name="verdicts")
 app.add_typer(model, name="model")
 app.add_typer(taxonomy, name="taxonomy")
 app.command("record")(show_record)
+app.command("backup")(back_up)
+app.command("restore")(restore)
 app.command("backfill")(run_backfill)
 app.command("reassess")(run_reassessment)
 app.command("top-five")(propose_top_five)

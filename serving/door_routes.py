@@ -27,6 +27,7 @@ _FAULTS = {
     404: "This door is shut: its CRM is not connected, or its secret is not set.",
     413: "The body is larger than a door reads.",
     415: "The body is not sent as this door needs it.",
+    503: "The database is away: nothing was kept, and the call has to come again.",
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: openapi.problem_answers(status)[status] | {"description": words} for status, words in _FAULTS.items()

@@ -76,7 +76,10 @@ def claim_events(session: Session, *, crm: str, at: datetime, lease_s: float, li
 
 
 def _is_claimable(crm: str, at: datetime) -> ColumnElement[bool]:
-    is_due = and_(InboxRow.crm == crm, InboxRow.state == "due", InboxRow.due_at <= at)
+    # A clock that has been set back since may have dated an event ahead of it; none waits longer than the longest pause
+    is_beyond_any_pause = InboxRow.due_at > at + timedelta(seconds=max(RETRY_AFTER_S))
+    is_ripe = or_(InboxRow.due_at <= at, InboxRow.due_at <= InboxRow.received_at, is_beyond_any_pause)
+    is_due = and_(InboxRow.crm == crm, InboxRow.state == "due", is_ripe)
     is_orphaned = and_(InboxRow.crm == crm, InboxRow.state == "taking", InboxRow.leased_until_at <= at)
     return or_(is_due, is_orphaned)
 

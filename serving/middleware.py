@@ -82,7 +82,7 @@ class RequestScope:
         except Exception as error:  # noqa: BLE001 (the app's last handler)
             _log.error("unexpected_error", route=exchange.route, **describe_error(error))
             if exchange.status is None:
-                await problem_response(unexpected_problem())(scope, receive, exchange.send_marked)
+                await problem_response(unexpected_problem(error))(scope, receive, exchange.send_marked)
         finally:
             self._note(exchange)
             await self._note_denial(exchange)

@@ -76,19 +76,29 @@ def has_write_back(session: Session, deal_id: str, *, crm: str) -> bool:
     return bool(session.scalar(select(found)))
 
 
-def claim_due(session: Session, *, crm: str, at: datetime, lease_s: float, limit: int = 50) -> list[Claim]:
+def claim_due(
+    session: Session, *, crm: str, at: datetime, lease_s: float, limit: int = 50, takes_over: bool = True
+) -> list[Claim]:
     """Gives up to `limit` write-backs to send now, oldest first and at most one a deal.
 
     A write-back whose worker died comes back when its lease has run out. A later one of the same deal waits for the
     earlier, so that an old value never lands on a newer one.
+
+    Args:
+        session: An open unit of work.
+        crm: Name of the CRM.
+        at: The moment.
+        lease_s: How long nobody else may send them, in seconds.
+        limit: Most write-backs.
+        takes_over: Whether those whose lease looks as if it had run out are given too.
     """
-    query = _due(crm, at).limit(limit).with_for_update(skip_locked=True)
+    query = _due(crm, at, takes_over=takes_over).limit(limit).with_for_update(skip_locked=True)
     return [_lease(session, row, at=at, lease_s=lease_s) for row in session.scalars(query).all()]
 
 
-def has_due(session: Session, *, crm: str, at: datetime) -> bool:
+def has_due(session: Session, *, crm: str, at: datetime, takes_over: bool = True) -> bool:
     """Says whether there is anything to claim; asking takes no lock."""
-    return session.scalar(_due(crm, at).limit(1)) is not None
+    return session.scalar(_due(crm, at, takes_over=takes_over).limit(1)) is not None
 
 
 def find_due(session: Session, *, crm: str, at: datetime) -> list[WriteBackRow]:
@@ -96,15 +106,22 @@ def find_due(session: Session, *, crm: str, at: datetime) -> list[WriteBackRow]:
     return list(session.scalars(_due(crm, at)))
 
 
-def _due(crm: str, at: datetime) -> Select[WriteBackRow]:
+def _due(crm: str, at: datetime, *, takes_over: bool = True) -> Select[WriteBackRow]:
     earlier = aliased(WriteBackRow)
     waits = exists().where(
         earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(OPEN)
     )
-    is_due = and_(WriteBackRow.state == "due", WriteBackRow.due_at <= at)
     is_orphaned = and_(WriteBackRow.state == "sending", WriteBackRow.leased_until_at <= at)
-    query = select(WriteBackRow).where(WriteBackRow.crm == crm, or_(is_due, is_orphaned), ~waits)
+    is_open = or_(_is_due(at), is_orphaned) if takes_over else _is_due(at)
+    query = select(WriteBackRow).where(WriteBackRow.crm == crm, is_open, ~waits)
     return query.order_by(WriteBackRow.id)
+
+
+def _is_due(at: datetime) -> ColumnElement[bool]:
+    """Holds for what is due by this clock, and for what a clock that has been set back since has dated ahead of it."""
+    is_untried = WriteBackRow.due_at <= WriteBackRow.created_at
+    is_beyond_any_pause = WriteBackRow.due_at > at + timedelta(seconds=max(RETRY_AFTER_S))
+    return and_(WriteBackRow.state == "due", or_(WriteBackRow.due_at <= at, is_untried, is_beyond_any_pause))
 
 
 def _lease(session: Session, row: WriteBackRow, *, at: datetime, lease_s: float) -> Claim:
@@ -161,14 +178,15 @@ def _find_left(row: WriteBackRow) -> Fields:
     return left
 
 
-def record_intent(session: Session, claim: Claim, decision: Decision) -> bool:
-    """Writes down what is about to be sent, before it is; says whether the lease still holds.
+def record_intent(session: Session, claim: Claim, decision: Decision, *, until: datetime) -> bool:
+    """Writes down what is about to be sent, before it is; says whether the lease still holds, which then lasts until a moment anew.
 
     Without this a worker killed between sending and noting the success would later take its own values for a person's.
     """
     row = session.get_one(WriteBackRow, claim.write_back_id)
     if row.lease != claim.lease:
         return False
+    row.leased_until_at = until
     left = _find_left(row)
     after = {field: value for field, value in left.items() if field not in decision.kept} | decision.write
     found = {f: there for f, there in decision.before.items() if f not in left or there != left[f]}

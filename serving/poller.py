@@ -22,6 +22,7 @@ from serving.loops import repeat
 from serving.store import Database, now
 from serving.tables import PollRow
 
+_LISTED_ANEW = timedelta(days=7)
 _log = structlog.get_logger(__name__)
 
 
@@ -112,6 +113,9 @@ class Poller:
 
     def _next_since(self, last_at: datetime, at: datetime) -> datetime:
         """Gives the moment from which a round begun at `at` lists, when the one before it began at `last_at`."""
+        if last_at > at + timedelta(seconds=self.overlap_s):
+            # The clock was ahead and has been set back: while it was, rounds listed from moments that had not come yet
+            return _midnight(_utc_day(at) - _LISTED_ANEW)
         is_same_day = _utc_day(last_at) == _utc_day(at)
         return (last_at if is_same_day else _midnight(_utc_day(last_at))) - timedelta(seconds=self.overlap_s)
 

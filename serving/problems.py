@@ -18,6 +18,9 @@ from starlette.exceptions import HTTPException
 
 from lossnlp.errors import InvalidDealError
 from serving.errors import OverloadError, UnknownIdError
+from serving.store import is_database_away
+
+_AWAY_RETRY_S = 5
 
 
 class FieldFault(BaseModel):
@@ -76,8 +79,14 @@ def problem_response(error: ProblemError) -> JSONResponse:
     return JSONResponse(body, error.status, headers=error.headers, media_type="application/problem+json")
 
 
-def unexpected_problem() -> ProblemError:
-    """Gives the problem for a fault of ours; its cause stands in the log only."""
+def unexpected_problem(error: Exception) -> ProblemError:
+    """Gives the problem for a fault of ours; its cause stands in the log only.
+
+    Of a database that is away, locked or full it says that the same request may be sent again: whatever was kept of it is found.
+    """
+    if is_database_away(error):
+        detail = "The database does not answer or cannot be written now. Send the same request again: it is taken once."
+        return ProblemError(503, detail, headers={"Retry-After": str(_AWAY_RETRY_S)})
     return ProblemError(500, "The service failed on this request; its log tells why under this request_id.")
 
 

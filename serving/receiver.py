@@ -18,7 +18,7 @@ from serving.inbox import End, InboxClaim
 from serving.intake import Intake, parse_deal
 from serving.logs import describe_error, short_cause
 from serving.loops import repeat
-from serving.store import Database, now
+from serving.store import Database, is_database_away, now
 
 LEASE_S = 600.0
 # Answers that one bad deal may cause; where the CRM as such is away, asking for each alone would only add to it
@@ -51,13 +51,12 @@ class Receiver:
 
     def take_due(self) -> int:
         """Gives how many events were handled, 0 when nothing is due."""
+        at, crm = self.clock(), self.crm
         with self.database.reading() as session:
-            if not inbox.has_due(session, crm=self.crm.name, at=self.clock()):
+            if not inbox.has_due(session, crm=crm.name, at=at):
                 return 0
         with self.database.writing() as session:
-            claims = inbox.claim_events(
-                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.at_once
-            )
+            claims = inbox.claim_events(session, crm=crm.name, at=at, lease_s=LEASE_S, limit=crm.at_once)
             session.commit()
         if not claims:
             return 0
@@ -113,9 +112,10 @@ class Receiver:
         return request | {"deal": {name: value for name, value in deal.items() if name != "stated_reason"}}
 
     def _settle(self, claims: list[InboxClaim], end: End, *, error: str | None) -> None:
+        at = self.clock()
         with self.database.writing() as session:
             for claim in claims:
-                inbox.settle_event(session, claim, end, at=self.clock(), error=error)
+                inbox.settle_event(session, claim, end, at=at, error=error)
                 _log.info("event_settled", deal_id=claim.deal_id, end=end)
             session.commit()
 
@@ -130,4 +130,6 @@ def _take(claim: InboxClaim, deal: Deal, intake: Intake) -> tuple[End, str | Non
 
 
 def _end_of(error: Exception) -> tuple[End, str | None]:
+    if is_database_away(error):
+        return "away", short_cause(error)
     return ("unreadable" if isinstance(error, InvalidDealError) else "failed"), short_cause(error)

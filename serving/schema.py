@@ -56,21 +56,35 @@ def head_revision() -> str:
     return ScriptDirectory.from_config(migration_config()).get_current_head() or ""
 
 
+@cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(one.revision for one in ScriptDirectory.from_config(migration_config()).walk_revisions())
+
+
 def require_current_schema(engine: Engine) -> None:
     """Passes when the database can be reached and has this version's tables.
 
     Raises:
         SchemaError: It has not; the message says what to do.
     """
-    try:
-        with engine.connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
-    except SQLAlchemyError as error:
-        raise SchemaError(f"The database cannot be reached: {_first_line(error)}") from error
+    revision = _find_revision(engine)
     if revision != head_revision():
-        raise SchemaError(
-            f"The database is at revision {revision}, not {head_revision()}; run `lossnlp-serve migrate`."
-        )
+        raise _wrong_revision(revision)
+
+
+def require_usable_schema(engine: Engine) -> None:
+    """Passes when a service that runs already can go on: its tables are there, or a newer version has added to them meanwhile.
+
+    A migration only adds, so that both versions work side by side until the older one has been replaced.
+
+    Raises:
+        SchemaError: The database is away or older than this version.
+
+    Source: decision record 28.
+    """
+    revision = _find_revision(engine)
+    if revision is None or revision in _known_revisions() - {head_revision()}:
+        raise _wrong_revision(revision)
 
 
 def open_database(url: str) -> Database:
@@ -81,8 +95,24 @@ def open_database(url: str) -> Database:
         SchemaError: The database is away or not migrated.
     """
     database = Database(url)
-    require_current_schema(database.engine)
+    try:
+        require_current_schema(database.engine)
+    except SchemaError:
+        database.close()
+        raise
     return database
+
+
+def _find_revision(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise SchemaError(f"The database cannot be reached: {_first_line(error)}") from error
+
+
+def _wrong_revision(revision: str | None) -> SchemaError:
+    return SchemaError(f"The database is at revision {revision}, not {head_revision()}; run `lossnlp-serve migrate`.")
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -14,9 +14,10 @@ from threading import RLock
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, DateTime, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lossnlp.assessment import Assessment
@@ -76,6 +77,17 @@ class Database:
         with self._turn, self._writing() as session:
             yield session
 
+    def moment(self) -> datetime:
+        """Gives this moment, UTC-aware, by the one clock that all share who use the database: the server's, or of a file the machine's."""
+        if self.engine.dialect.name == "sqlite":
+            return now()
+        with self.engine.connect() as connection:
+            return (
+                connection.execute(select(func.clock_timestamp(type_=DateTime(timezone=True))))
+                .scalar_one()
+                .astimezone(UTC)
+            )
+
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
@@ -100,6 +112,11 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def is_database_away(error: Exception) -> bool:
+    """Says whether the database is away, locked or full: what failed by that may succeed later, unchanged."""
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
 
 
 def make_database_folder(url: str) -> None:

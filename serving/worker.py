@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 
 import structlog
@@ -14,6 +14,7 @@ from lossnlp.errors import LossNlpError
 from serving import outbox
 from serving.crm.fields import FieldMap
 from serving.crm.protocol import Crm, FieldChange, Fields, FieldValue, SendResult
+from serving.leases import ClockWatch
 from serving.logs import describe_error
 from serving.loops import repeat
 from serving.outbox import Claim
@@ -40,12 +41,14 @@ class Worker:
         crm: Where the values go.
         clock: Gives the moment; tests hand in their own.
         fields: What our fields and values are called there, and when each may be written.
+        watch: Says when the clock cannot tell whether a lease has run out.
     """
 
     database: Database
     crm: Crm
     clock: Callable[[], datetime] = now
     fields: FieldMap = field(default_factory=FieldMap.plain)
+    watch: ClockWatch = field(default_factory=ClockWatch, repr=False, compare=False)
 
     def run(self, stop: Event, *, poll_s: float = 5.0) -> None:
         """Sends until `stop` is set; a fault is logged and tried again, never the end."""
@@ -53,14 +56,7 @@ class Worker:
 
     def send_due(self) -> int:
         """Gives how many write-backs were handled, 0 when nothing is due."""
-        with self.database.reading() as session:
-            if not outbox.has_due(session, crm=self.crm.name, at=self.clock()):
-                return 0
-        with self.database.writing() as session:
-            claims = outbox.claim_due(
-                session, crm=self.crm.name, at=self.clock(), lease_s=LEASE_S, limit=self.crm.writes_at_once
-            )
-            session.commit()
+        claims = self._claim()
         if not claims:
             return 0
         try:
@@ -70,6 +66,18 @@ class Worker:
             results = [_unknown_result(claim.deal_id, type(error).__name__) for claim in claims]
         self._settle(claims, results)
         return len(claims)
+
+    def _claim(self) -> list[Claim]:
+        at, crm = self.clock(), self.crm
+        takes_over = self.watch.may_take_over(at, lease_s=LEASE_S)
+        with self.database.reading() as session:
+            if not outbox.has_due(session, crm=crm.name, at=at, takes_over=takes_over):
+                return []
+        with self.database.writing() as session:
+            limit = crm.writes_at_once
+            claims = outbox.claim_due(session, crm=crm.name, at=at, lease_s=LEASE_S, limit=limit, takes_over=takes_over)
+            session.commit()
+        return claims
 
     def _send(self, claims: list[Claim]) -> list[SendResult]:
         """Gives one result a claim: reads what stands, writes down the intent, sends."""
@@ -108,15 +116,17 @@ class Worker:
         return decide(self.fields.to_crm(planned), current=current, ours=ours, rules=rules)
 
     def _record_intents(self, claims: list[Claim], decisions: dict[str, Decision]) -> dict[str, Decision]:
+        until = self.clock() + timedelta(seconds=LEASE_S)
         with self.database.writing() as session:
-            held = [c for c in claims if outbox.record_intent(session, c, decisions[c.deal_id])]
+            held = [c for c in claims if outbox.record_intent(session, c, decisions[c.deal_id], until=until)]
             session.commit()
         return {claim.deal_id: decisions[claim.deal_id] for claim in held}
 
     def _settle(self, claims: list[Claim], results: list[SendResult]) -> None:
+        at = self.clock()
         with self.database.writing() as session:
             for claim, result in zip(claims, results, strict=True):
-                outbox.settle(session, claim, result, at=self.clock())
+                outbox.settle(session, claim, result, at=at)
                 # A CRM's message may quote a value; its code stands before the first colon
                 error = result.error and result.error.partition(":")[0]
                 _log.info("write_back_settled", deal_id=claim.deal_id, write_back=claim.write_back_id, error=error)

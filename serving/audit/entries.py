@@ -32,6 +32,7 @@ Act = Literal[
     "write_back_retry",
     "write_back_undo",
     "export",
+    "restore",
     "erase",
     "denials_dropped",
 ]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,6 +31,7 @@ from serving.schema import migrate
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import Table
+from tests.serving.postgres_server import PostgresServer, has_postgres
 
 KEY = "test-key-that-is-long-enough"
 _WORDS = {
@@ -118,35 +116,10 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-class PostgresServer:
-    """A PostgreSQL server of its own on a free port; run by a user that is not root, which it refuses."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._user = "postgres" if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(folder, self._user)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.url = f"postgresql+psycopg://lossnlp@127.0.0.1:{self._port}/postgres"
-
-    def start(self) -> None:
-        self._run("initdb", "-A", "trust", "-U", "lossnlp", "--no-sync")
-        options = f"-h 127.0.0.1 -p {self._port} -k {self._folder} -c fsync=off"
-        self._run("pg_ctl", "-o", options, "-l", f"{self._folder}/log", "-w", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "stop")
-
-    def _run(self, program: str, *words: str) -> None:
-        command = [shutil.which(program) or program, "-D", f"{self._folder}/data", *words]
-        subprocess.run(command, check=True, capture_output=True, cwd=self._folder, user=self._user)
-
-
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     pytest.importorskip("psycopg")
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+    if not has_postgres():
         pytest.skip("no PostgreSQL server program on this machine")
     with tempfile.TemporaryDirectory(prefix="lossnlp-pg-", ignore_cleanup_errors=True) as folder:
         server = PostgresServer(folder)
@@ -182,7 +155,8 @@ def make_shared_url(
     """Gives a migrated database, once of each kind, that tests of a module share and none of them changes; it is empty each time."""
     if request.param == "sqlite":
         return lambda: f"sqlite:///{shutil.copy(migrated_file, tmp_path_factory.mktemp('shared') / 'shared.sqlite3')}"
-    url = _add_postgres_database(request.getfixturevalue("postgres_url"))
+    url = add_postgres_database(request.getfixturevalue("postgres_url"))
+    migrate(url)
 
     def empty() -> str:
         _empty(url)
@@ -191,15 +165,22 @@ def make_shared_url(
     return empty
 
 
-def _add_postgres_database(postgres_url: str) -> str:
-    name = f"shared_{uuid4().hex}"
+@pytest.fixture(params=_KINDS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without any tables, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty/lossnlp.sqlite3"
+    return add_postgres_database(request.getfixturevalue("postgres_url"))
+
+
+def add_postgres_database(postgres_url: str) -> str:
+    """Gives the URL of a new database, without tables, on the same server."""
+    name = f"empty_{uuid4().hex}"
     server = Database(postgres_url)
     with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     server.close()
-    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    migrate(url)
-    return url
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
 
 def _empty(postgres_url: str) -> None:

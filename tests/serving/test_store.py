@@ -29,11 +29,10 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     assert migrate(database_url) == migrate(database_url)
 
 
-def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/new/lossnlp.sqlite3"
-    migrate(url)
+def test_migrations_can_be_taken_back(empty_url: str) -> None:
+    migrate(empty_url)
     config = migration_config()
-    database = Database(url)
+    database = Database(empty_url)
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         downgrade(config, "base")

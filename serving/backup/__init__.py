@@ -1,0 +1,1 @@
+"""Backups of the database, and what they hold: told apart by content."""
