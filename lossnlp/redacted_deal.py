@@ -50,13 +50,13 @@ class RedactedDeal:
         if {"document_id", "start", "end", "text"} <= walked.keys():
             walked["text"] = self.text(value["document_id"], value["turn"]).quote(value["start"], value["end"])
         if isinstance(value.get("speaker"), str):
-            walked["speaker"] = self._line(value["speaker"])
+            walked["speaker"] = self.words(value["speaker"])
         if isinstance(value.get("revisit_text"), str):
-            walked["revisit_text"] = self._line(value["revisit_text"])
+            walked["revisit_text"] = self.words(value["revisit_text"])
         return walked
 
-    def _line(self, line: str) -> str:
-        """Gives a short text with the numbers that the deal's people have; one that stands in a text as it stands there."""
+    def words(self, line: str) -> str:
+        """Gives a quote or a label with the numbers that the deal's people have; what stands in a text, as it stands there."""
         if line in self._by_line:
             return self._by_line[line].text
         for place, raw in zip(self._places, self._raw, strict=True):
@@ -68,7 +68,7 @@ class RedactedDeal:
     def _document(self, document: Document) -> Document:
         turns = document.turns and tuple(
             turn.model_copy(
-                update={"text": self.text(document.id, at).text, "speaker": turn.speaker and self._line(turn.speaker)}
+                update={"text": self.text(document.id, at).text, "speaker": turn.speaker and self.words(turn.speaker)}
             )
             for at, turn in enumerate(document.turns)
         )

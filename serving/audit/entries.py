@@ -32,6 +32,9 @@ Act = Literal[
     "write_back_retry",
     "write_back_undo",
     "export",
+    "retention",
+    "audit_cut",
+    "access_export",
     "erase",
     "denials_dropped",
 ]
