@@ -42,7 +42,7 @@ def cut_log(database: Database, before: datetime) -> int:
             return 0
         dropped = session.scalar(select(func.count()).where(AuditRow.sequence <= last.sequence)) or 0
         head = Head(last.sequence, last.sha256)
-        with _unguarded(session):
+        with unguarded(session):
             session.execute(delete(AuditRow).where(AuditRow.sequence <= last.sequence))
         record_in(session, "audit_cut", str(head))
         session.commit()
@@ -50,7 +50,7 @@ def cut_log(database: Database, before: datetime) -> int:
 
 
 @contextmanager
-def _unguarded(session: Session) -> Iterator[None]:
+def unguarded(session: Session) -> Iterator[None]:
     """Gives a stretch of a unit of work in which rows may be deleted."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"ALTER TABLE audit_log DISABLE TRIGGER {_GUARD}"))

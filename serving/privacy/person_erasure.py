@@ -59,9 +59,7 @@ def erase_person(database: Database, var_dir: Path, named: list[str], *, seal: S
             raise UnknownIdError("Nothing here names this person; give the name as the CRM or the texts write it.")
         deleted, changed = _counts(traces)
         if not apply:
-            return Proof(
-                about, now(), is_done=False, deleted=deleted, changed=changed, unsearched=traces.unsearched
-            )
+            return Proof(about, now(), is_done=False, deleted=deleted, changed=changed, unsearched=traces.unsearched)
         _require_settled(traces)
         _erase(session, traces)
         record_in(session, "erase", about)

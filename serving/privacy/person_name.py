@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lossnlp.person_names import telling_words
+from lossnlp.name_words import telling_words
 
 _BETWEEN = r"(?:[\s,.'_+-]|%20){1,3}"
 _MAIL_BEHIND = r"(?:@[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})?"
@@ -22,9 +22,9 @@ class PersonName:
 
     def __init__(self, named: Iterable[str]) -> None:
         self.named = tuple(dict.fromkeys(one.strip() for one in named if len(one.strip()) >= _FEWEST_LETTERS))
-        self._whole = _one_of(_whole(one) for one in self.named)
         words = {word for one in self.named if "@" not in one for word in re.findall(r"[^\W\d_]{3,}", one)}
         telling = telling_words([frozenset(word.casefold() for word in words)])
+        self._whole = _one_of(_whole(one, telling) for one in self.named)
         # A name that is a plain word too is meant only where it has its capital.
         parts = (
             rf"(?i:{re.escape(word)})" if word.casefold() in telling else re.escape(word.title()) for word in words
@@ -52,12 +52,14 @@ def _stars(found: re.Match[str]) -> str:
     return "*" * len(found[0])
 
 
-def _whole(named: str) -> str:
+def _whole(named: str, telling: frozenset[str]) -> str:
+    """Gives the pattern of a whole name; one of plain words alone, such as `Mark Will`, is meant where it has its capitals."""
     if "@" in named:
         return rf"(?<![\w.+-])(?i:{re.escape(named)})(?![\w-])"
-    words = [re.escape(word) for word in named.split()]
-    orders = {_BETWEEN.join(words), _BETWEEN.join([words[-1], *words[:-1]])}
-    return rf"(?<!\w)(?i:{'|'.join(sorted(orders))})(?!\w){_MAIL_BEHIND}"
+    is_telling = not telling.isdisjoint(re.findall(r"[^\W\d_]+", named.casefold()))
+    words = [re.escape(word if is_telling else word.title()) for word in named.split()]
+    orders = "|".join(sorted({_BETWEEN.join(words), _BETWEEN.join([words[-1], *words[:-1]])}))
+    return rf"(?<!\w)(?{'i' if is_telling else ''}:{orders})(?!\w){_MAIL_BEHIND}"
 
 
 def _one_of(patterns: Iterable[str]) -> re.Pattern[str]:

@@ -13,10 +13,10 @@ from lossnlp.deal import Deal
 from serving.crm.demo import DemoCrm
 from serving.intake import Intake
 from serving.metrics import Metrics
+from serving.privacy.words import find_rows, strings_of, text_columns
 from serving.review.seal import Seal
 from serving.review.verdicts import Bench, Said
 from serving.store import Database, now
-from serving.privacy.words import find_rows, strings_of, text_columns
 from serving.tables import InboxRow, PersonRow, Table
 from serving.worker import Worker
 from tests.serving.conftest import KeywordAssessor
@@ -51,13 +51,28 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.intake = Intake(QuotingAssessor(), database, Metrics(), crm="demo", seal=SEAL)
-        fields = {"owner": "Zebulina Quackenbush", "account": "Kestrel", "stated_reason": "told by Zebulina Quackenbush"}
+        fields = {
+            "owner": "Zebulina Quackenbush",
+            "account": "Kestrel",
+            "stated_reason": "told by Zebulina Quackenbush",
+        }
         self.first = self.intake.take_deal(make_deal("d-1", NOTE, **fields)).id
         self.second = self.intake.take_deal(make_deal("d-2", OTHER, owner="Ana Kirk")).id
         with database.writing() as session:
             person = PersonRow(email="zeb.q@kestrel.example", name="Zebulina Quackenbush", role="ops", created_at=now())
             session.add(person)
-            session.add(InboxRow(crm="demo", key="poll:d-1", deal_id="d-1", door="poll", state="taken", received_at=now(), due_at=now(), settled_at=now()))
+            session.add(
+                InboxRow(
+                    crm="demo",
+                    key="poll:d-1",
+                    deal_id="d-1",
+                    door="poll",
+                    state="taken",
+                    received_at=now(),
+                    due_at=now(),
+                    settled_at=now(),
+                )
+            )
             session.flush()
             said = Said("accept", comment="Zebulina Quackenbush told me so herself")
             Bench(self.intake.assessor.taxonomy, "demo").give(session, self.first, person, said)

@@ -148,7 +148,7 @@ def test_texts_without_a_key_are_told_of(world: World, tmp_path: Path) -> None:
     ("text", "covered"),
     [
         ("quackenbush, zebulina asked", "********************* asked"),
-        ("ask zebulina.quackenbush@kestrel.example", "ask **********************************"),
+        ("ask zebulina.quackenbush@kestrel.example", "ask " + "*" * 36),
         ("Zebulina's boss", "********'s boss"),
         ("Quackenbushes all", "Quackenbushes all"),
     ],
@@ -164,7 +164,15 @@ def test_plain_word_that_is_a_name_stays() -> None:
 
 def test_export_of_a_deal_holds_every_row(world: World) -> None:
     told = export_deal(world.database, "d-1", seal=SEAL)
-    assert told["tables"].keys() >= {"deals", "assessments", "losses", "verdicts", "write_backs", "inbox", "sealed_texts"}
+    assert told["tables"].keys() >= {
+        "deals",
+        "assessments",
+        "losses",
+        "verdicts",
+        "write_backs",
+        "inbox",
+        "sealed_texts",
+    }
     assert told["tables"]["sealed_texts"][0]["sealed"]["documents"][0]["text"] == NOTE
     assert OTHER not in json.dumps(told)
 

@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner
 
 from lossnlp.assessment import Assessment
 from serving import outbox
-from serving.audit.chain import find_entries, verify_chain
+from serving.audit.chain import BrokenChainError, find_entries, verify_chain
 from serving.commands import app as commands
+from serving.privacy.audit_cut import unguarded
 from serving.privacy.retention import apply_retention, find_over
 from serving.privacy.settings import RetentionSettings
 from serving.settings import Settings
 from serving.store import Database, get_assessment, now
 from serving.tables import (
+    AuditRow,
     DealFiguresRow,
     DealRow,
     InboxRow,
@@ -31,7 +34,7 @@ from serving.tables import (
 from serving.worker import UndoError, Worker
 from tests.serving.privacy.privacy_world import LATER, OTHER, World
 
-ALL = {name: 30 for name in RetentionSettings.model_fields}
+ALL = dict.fromkeys(RetentionSettings.model_fields, 30)
 
 
 def apply(world: World, **days: int) -> dict[str, int]:
@@ -68,6 +71,7 @@ def test_dropping_twice_drops_nothing_more(world: World) -> None:
 
 
 def test_quotes_go_and_reports_still_count(world: World) -> None:
+    world.send()
     apply(world, quotes_days=30, write_backs_days=30)
     with world.database.reading() as session:
         row = get_assessment(session, world.first)
@@ -145,17 +149,28 @@ def test_every_drop_is_in_the_audit_log(world: World) -> None:
 
 
 def test_cut_audit_log_is_still_proved(world: World) -> None:
+    apply(world, remarks_days=30, texts_days=30, inbox_days=30)
+    assert apply(world, audit_days=30)["audit log"] == 2  # the newest row stays, and the next one hangs on it
+    with world.database.reading() as session:
+        assert [row.sequence for row in find_entries(session)] == [3, 4]
+        assert verify_chain(session).sequence == 4
+
+
+def test_cut_that_no_row_tells_of_is_found(world: World) -> None:
+    apply(world, remarks_days=30, texts_days=30, inbox_days=30)
+    with world.database.writing() as session:
+        with unguarded(session):
+            session.execute(delete(AuditRow).where(AuditRow.sequence == 1))
+        session.commit()
+    with world.database.reading() as session, pytest.raises(BrokenChainError, match="Row 1 is missing"):
+        verify_chain(session)
+
+
+def test_cut_log_still_only_grows(world: World) -> None:
     apply(world, remarks_days=30, texts_days=30)
-    assert apply(world, audit_days=30)["audit log"] == 0  # the newest row stays
-    later = now() + LATER + LATER
-    apply_retention(world.database, RetentionSettings(inbox_days=30), at=later)
-    with world.database.reading() as session:
-        rows = list(find_entries(session))
-    assert apply_retention(world.database, RetentionSettings(audit_days=30), at=later)[-1].rows == len(rows) - 1
-    with world.database.reading() as session:
-        left = [row.sequence for row in find_entries(session)]
-        assert verify_chain(session).sequence == left[-1] == rows[-1].sequence + 1
-    assert left == [rows[-1].sequence, rows[-1].sequence + 1]
+    apply(world, audit_days=30)
+    with world.database.writing() as session, pytest.raises(DatabaseError):
+        session.execute(delete(AuditRow))
 
 
 def test_week_is_the_shortest_time() -> None:
