@@ -81,9 +81,14 @@ def redact_deal(deal: Deal, kept: Iterable[str] = ()) -> Deal:
     return RedactedDeal(deal, kept).deal
 
 
-def redact_assessment(deal: Deal, assessment: Assessment) -> Assessment:
-    """Gives what may be kept of an assessment: its rivals' names survive, quotes and labels of speakers are redacted."""
-    return RedactedDeal(deal, [rival.name for rival in assessment.competitors]).assessment(assessment)
+def redact_for_rest(deal: Deal, assessment: Assessment) -> tuple[Deal, Assessment]:
+    """Gives what may be kept of a deal and of its assessment.
+
+    The rivals' names survive. Of the deal the stated reason is redacted; its owner and account stay: they are keys.
+    """
+    redacted = RedactedDeal(deal, [rival.name for rival in assessment.competitors])
+    stated = deal.stated_reason and redacted.words(deal.stated_reason)
+    return deal.model_copy(update={"stated_reason": stated}), redacted.assessment(assessment)
 
 
 def _lines(deal: Deal) -> Iterable[str]:

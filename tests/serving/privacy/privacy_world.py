@@ -14,8 +14,9 @@ from serving.crm.demo import DemoCrm
 from serving.intake import Intake
 from serving.metrics import Metrics
 from serving.privacy.words import find_rows, strings_of, text_columns
+from serving.review.said import Said
 from serving.review.seal import Seal
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.store import Database, now
 from serving.tables import InboxRow, PersonRow, Table
 from serving.worker import Worker
