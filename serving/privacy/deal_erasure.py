@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from serving import inbox, outbox
 from serving.audit.by_command import record_in
@@ -19,7 +19,7 @@ from serving.store import Database, now
 from serving.tables import AssessmentRow, DealRow, InboxRow, Table, WriteBackRow
 
 _FEWEST_CHARS = 20  # of a quote that is looked for: shorter ones stand in other deals too
-_HELD = {WriteBackRow.__table__: outbox.OPEN[1], InboxRow.__table__: inbox.OPEN[1]}
+_HELD = {WriteBackRow.__tablename__: outbox.OPEN[1], InboxRow.__tablename__: inbox.OPEN[1]}
 
 
 def erase_deal(database: Database, var_dir: Path, deal_id: str, *, apply: bool) -> Proof:
@@ -61,14 +61,18 @@ def count_columns() -> int:
 
 
 def _require_idle(rows: DealRows) -> None:
-    for table, state in _HELD.items():
-        if any(row["state"] == state for row in rows.get(table, ())):
+    for name, state in _HELD.items():
+        if any(row["state"] == state for row in _rows_of(rows, name)):
             raise ErasureError("A worker has this deal in hand; try again when it is done, or in a quarter of an hour.")
+
+
+def _rows_of(rows: DealRows, name: str) -> Sequence[RowMapping]:
+    return next((found for table, found in rows.items() if table.name == name), ())
 
 
 def _needles(deal_id: str, rows: DealRows) -> Callable[[str], bool]:
     """Gives what says whether a string is of the deal: one of its ids, or holds one of its quotes."""
-    assessments = rows.get(AssessmentRow.__table__, ())
+    assessments = _rows_of(rows, AssessmentRow.__tablename__)
     ids = {deal_id, *(row["id"] for row in assessments)}
     quotes = {quote for row in assessments for quote in _quotes(row["assessment"]) if len(quote) >= _FEWEST_CHARS}
     return lambda text: text in ids or any(quote in text for quote in quotes)
