@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Column, RowMapping, delete, tuple_, update
+from sqlalchemy import JSON, Column, RowMapping, delete, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,6 @@ from serving import outbox
 from serving.audit.by_command import record_in
 from serving.errors import UnknownIdError
 from serving.privacy.deal_erasure import count_columns
-from serving.privacy.deal_rows import key_of
 from serving.privacy.kinds import drop_write_backs
 from serving.privacy.person_name import PersonName
 from serving.privacy.person_search import Place, Traces, find_traces
@@ -96,9 +95,9 @@ def _erase(session: Session, traces: Traces) -> None:
         if table not in _APART:
             _cover(session, (table, row), traces.name)
     drop_write_backs(session, sorted(_written(traces)))
-    for table in (SavedFilterRow.__table__, LossRivalRow.__table__):
-        keys = [key_of(table, row) for place, row in traces.places if place is table]
-        session.execute(delete(table).where(tuple_(*table.primary_key.columns).in_(keys)))
+    for table, row in traces.places:
+        if table.name in (SavedFilterRow.__tablename__, LossRivalRow.__tablename__):
+            session.execute(delete(table).where(*_is_row(table, row)))
     session.execute(delete(SealedTextRow).where(SealedTextRow.assessment_id.in_(traces.sealed)))
     for account in traces.accounts:
         _close(session, account)
