@@ -73,15 +73,20 @@ def cue_patterns() -> dict[str, re.Pattern[str]]:
         "talking": rf"(?<!\w)(?:{_phrases('talking')})\s$",
         "letter": rf"(?<!\w)(?:{_phrases('reaching', 'talking')})\s[a-z]\.\s?(?:(?:{_phrases('particles')})\s){{0,3}}$",
         "stamp": r":\d\d\s?[\])>]\s{0,2}$|<v $",
+        "dotted title": rf"(?<!\w)(?:{_phrases('titles')})\.\s$",
+        "roster": rf"^\s{{0,3}}(?:{_phrases('rosters')})\s?[:=\u2013-]\s(?:[^\n.]{{0,200}}(?:[,;&]|\band))?\s?$",
         "setting": rf"(?<!\w)(?:{_phrases('settings')})\s$|\d\s?$",
     }
     behind = {
         "role": rf"\s?[(\[][^()\n]{{0,12}}?\b(?:{roles}|{departments}|head of)\b"
         rf"|(?:,| [-\u2013])\s?(?:our |their |the |my |a |his |her )?(?:(?:{roles})\b|head of)"
         rf"|,? (?:from|in|of|at) (?:{departments})\b|, (?:{departments})\b",
-        "human": rf" (?:{_phrases('human_acts')})\b|['\u2019]?s (?:{_phrases('kin')})\b|[- ](?:{_phrases('honorifics')})\b"
+        "human": rf" (?:{_phrases('human_acts')})\b|(?:['\u2019]?s|['\u2019]) (?:{_phrases('kin')})\b|[- ](?:{_phrases('honorifics')})\b"
         r"| ?[<(]\s?[\w.+-]{1,64}@",
         "act": rf",? (?:{_phrases('acts')})\b|: |, ?who\b",
+        "surname act": rf" (?:{_phrases('surname_acts')})\b|[.,;:]? s?he\b",
+        "speech": rf" (?:{_phrases('speech')})\b",
+        "product": rf" (?:{_phrases('product_words')})\b|(?-i: by [A-Z])",
         "end": r"\s*(?:$|[.,!\n])",
         "colon": r" ?:|>",
         "label": r" ?\([^()\n]{2,30}\) ?:",

@@ -7,47 +7,19 @@ as a rival's name or a mail address, is never looked at.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import NamedTuple
 
+from lossnlp.name_words import FEWEST_LETTERS, NameWord, Stretch, split_words, telling_words
 from lossnlp.person_cues import Tier, Words, cue_patterns, cue_words, everyday_words, shared_names, tier_of
-from lossnlp.rival_cues import read_list
 
-Stretch = tuple[int, int]
-
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
-_POSSESSIVE = re.compile(r"['\u2019]s?$", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;\n\u2022>|\]]['\")]?\s*|^\W*)$")
 _PREFIXED = re.compile(r"(?:[OD]['\u2019]|Mc|Mac(?=[A-Z])|Fitz(?=[a-z]{4}))[^\W\d_a-z]")
 _ABSTRACT = re.compile(r"(?:ing|tion|ment|ness|ity|ance|ence|ory|ics|ional|ure|ed|ies|ware|soft)$")
 _CONTRACTION = re.compile(r"^\w{1,4}['\u2019](?:d|m|ll|ve|re)$")
 _REACH = 40
+_LINE = 240
 _MOST_WORDS = 6
-_FEWEST_LETTERS = 3
-
-
-class _Word(NamedTuple):
-    """A word of the text, without a genitive's ending."""
-
-    start: int
-    end: int
-    text: str
-    is_taken: bool
-
-    @property
-    def key(self) -> str:
-        return self.text.casefold()
-
-    @property
-    def is_capital(self) -> bool:
-        return self.text[0].isupper() and (len(self.text) == 1 or not self.text.isupper())
-
-    @property
-    def is_initial(self) -> bool:
-        return len(self.text) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +41,8 @@ class _Reader:
     """One text, word by word."""
 
     def __init__(self, text: str, taken: Sequence[Stretch], known: Words) -> None:
-        self._text, self._known = text, known
-        self._words = list(_split(text, taken))
+        self._text, self._met, self._known = text, known, telling_words([known])
+        self._words = list(split_words(text, taken))
         self._ends = self._find_ends()
         self._listed = -1  # the word behind `and`, where a name stands before it
 
@@ -103,14 +75,14 @@ class _Reader:
     def _is_anchor(self, at: int) -> bool:
         """Says whether the word by itself and by what stands beside it names a person."""
         word = self._words[at]
-        if word.is_taken or word.is_initial or self._is_of_company(at):
+        if word.is_taken or word.is_initial or self._is_of_company(at) or self._has(at, "behind", "product"):
             return False
         tier = tier_of(word.key)
         is_known = word.key in self._known or tier == "capital"
         if tier == "any case" or (is_known and word.is_capital):
             return True
         if word.text.isupper():
-            return tier == "capital" and len(word.text) > _FEWEST_LETTERS and self._has(at, "behind", "colon")
+            return tier == "capital" and len(word.text) > FEWEST_LETTERS and self._has(at, "behind", "colon")
         if tier == "beside a cue" and word.is_capital:
             return self._is_word_a_name(at)
         if word.key in everyday_words() or _CONTRACTION.search(word.key):
@@ -119,27 +91,45 @@ class _Reader:
 
     def _is_rare_a_name(self, at: int, tier: Tier | None) -> bool:
         """Says whether a capitalised word that is no given name of the lists names a person."""
-        is_surname = tier == "surname" and (self._has(at, "behind", "act") or self._has(at, "before", "reaching"))
-        return at == self._listed or is_surname or self._is_unknown_a_name(at)
+        is_surname = tier == "surname" and self._is_surname_a_name(at)
+        return at == self._listed or is_surname or self._is_in_roster(at) or self._is_unknown_a_name(at)
+
+    def _is_surname_a_name(self, at: int) -> bool:
+        """Says whether a listed family name by itself names a person: many are companies' names too."""
+        if self._has(at, "behind", "act", "surname act", "human") or self._has(at, "before", "reaching"):
+            return True
+        return not self._starts_sentence(self._words[at]) and not self._has(at, "before", "setting")
+
+    def _is_in_roster(self, at: int) -> bool:
+        """Says whether a word stands in a line of names, such as that of who was there."""
+        start = self._words[at].start
+        line = self._text[max(self._text.rfind("\n", 0, start) + 1, start - _LINE) : start]
+        return cue_patterns()["before roster"].search(line) is not None
 
     def _is_lower_a_name(self, at: int, tier: Tier | None) -> bool:
         """Says whether a listed name in lower case that is rare, or a plain word too, names a person."""
-        if self._has(at, "before", "letter"):
+        if self._has(at, "before", "letter", "dotted title"):
             return True
-        if tier is None or len(self._words[at].text) < _FEWEST_LETTERS:
+        if tier is None or len(self._words[at].text) < FEWEST_LETTERS:
             return False
         if self._has(at, "before", "greeting", "title"):
             return True
         if tier == "beside a cue":
-            return False
+            return self._has(at, "behind", "speech") and not self._is_determined(at)
         if self._has(at, "behind", "human"):
             return True
         is_reached = self._has(at, "before", "reaching", "talking", "role") and not self._is_mere(at)
         return is_reached or (tier == "capital" and self._has(at, "behind", "role", "act"))
 
+    def _is_determined(self, at: int) -> bool:
+        """Says whether a word like `the` stands before, as before things."""
+        return at > 0 and self._words[at - 1].key in cue_words("determiners")
+
     def _is_word_a_name(self, at: int) -> bool:
         """Says whether a plain word with a capital names a person."""
         word = self._words[at]
+        if word.key in self._met and self._has(at, "behind", "act", "surname act", "human"):
+            return True
         is_shared = word.key in shared_names()
         if self._has(at, "before", "title", "greeting", "reaching", "talking") and not (
             is_shared and self._is_mere(at)
@@ -176,7 +166,7 @@ class _Reader:
         """Says whether only `from` or `by` stands before the word, as before months and places too."""
         return self._words[at - 1].key in {"from", "by", "per"} if at else False
 
-    def _is_initial(self, word: _Word) -> bool:
+    def _is_initial(self, word: NameWord) -> bool:
         """Says whether a letter stands by itself, and behind no number as in `95k`."""
         return word.is_initial and not self._text[max(0, word.start - 1) : word.start].isalnum()
 
@@ -184,7 +174,7 @@ class _Reader:
         following = self._words[at + 1] if at + 1 < len(self._words) else None
         return following is not None and self._gap(at) == " " and self._may_continue(following)
 
-    def _may_continue(self, word: _Word) -> bool:
+    def _may_continue(self, word: NameWord) -> bool:
         """Says whether a word may be a further part of a name."""
         is_place = word.key in shared_names() and tier_of(word.key) is not None
         is_plain = word.key in everyday_words() and not is_place
@@ -258,9 +248,12 @@ class _Reader:
         if word.is_taken or not (gap == " " or (before.is_initial and gap in {". ", "."})):
             return False
         if word.is_initial:
-            return word.text.isupper() and self._text[word.end : word.end + 1] == "."
+            mark = self._text[word.end : word.end + 1]
+            return mark == "." and word.text.isupper() == before.is_capital
         if word.key in cue_words("particles"):
             return any(self._may_continue(one) for one in self._words[end + 1 : end + 3])
+        if word.key.partition("-")[0] in cue_words("particles") and word.text.partition("-")[2][:1].isupper():
+            return True  # as in `Noor al-Sabah`
         if not word.is_capital:
             return not before.is_capital and tier_of(word.key) == "any case"
         return self._may_continue(word)
@@ -269,7 +262,7 @@ class _Reader:
         """Gives what stands between a word and the next one; a genitive's ending stands there too."""
         return self._text[self._words[at].end : self._words[at + 1].start] if at + 1 < len(self._words) else "\n"
 
-    def _starts_sentence(self, word: _Word) -> bool:
+    def _starts_sentence(self, word: NameWord) -> bool:
         return bool(_SENTENCE_START.search(self._text[max(0, word.start - 6) : word.start]))
 
     def _has(self, at: int, side: str, *names: str) -> bool:
@@ -293,48 +286,6 @@ def find_names(text: str, *, taken: Sequence[Stretch] = (), known: Words = froze
     Args:
         text: A note, a mail or a turn of speech, as written.
         taken: Stretches that are something else, in order and without overlap.
-        known: Words that name people of this deal, in lower case.
+        known: Words of names of people of this deal, in lower case.
     """
     return tuple(_Reader(text, taken, known).find())
-
-
-def telling_words(names: Iterable[Words]) -> Words:
-    """Gives those words of names that tell a person wherever they stand with a capital: no plain words, months or places."""
-    words = frozenset(word for name in names for word in name if len(word) >= _FEWEST_LETTERS)
-    plain = everyday_words() | shared_names() | cue_words("particles", "titles")
-    return frozenset(word for word in words - plain if tier_of(word) != "beside a cue")
-
-
-def find_companies(text: str) -> Iterator[Stretch]:
-    """Gives where companies stand whose names look like people's."""
-    by_first = _companies_by_first()
-    words = list(_split(text, ()))
-    for at, word in enumerate(words):
-        for parts in by_first.get(word.key, ()):
-            here = words[at : at + len(parts)]
-            if tuple(one.key for one in here) == parts and here[-1].end - here[0].start <= len(" ".join(parts)) + 4:
-                yield (here[0].start, here[-1].end)
-                break
-
-
-@cache
-def _companies_by_first() -> dict[str, list[tuple[str, ...]]]:
-    rows: dict[str, list[tuple[str, ...]]] = {}
-    table = read_list("rivals.yaml")
-    vendors = {name.casefold() for row in table["vendors"] for name in row}
-    tools = {name.casefold() for row in table["needs_cue"] for name in row}
-    vendors |= {name for name in tools if tier_of(name) is None}
-    for name in sorted(cue_words("companies") | vendors, key=lambda name: (-len(name), name)):
-        parts = tuple(word.key for word in _split(name, ()))
-        if parts:
-            rows.setdefault(parts[0], []).append(parts)
-    return rows
-
-
-def _split(text: str, taken: Sequence[Stretch]) -> Iterator[_Word]:
-    starts = [start for start, _ in taken]
-    for found in _WORD.finditer(text):
-        bare = _POSSESSIVE.sub("", found[0]) if len(found[0]) > 2 else found[0]
-        nearest = bisect_right(starts, found.end() - 1) - 1
-        is_taken = nearest >= 0 and found.start() < taken[nearest][1]
-        yield _Word(found.start(), found.start() + len(bare), bare, is_taken)

@@ -50,13 +50,13 @@ class RedactedDeal:
         if {"document_id", "start", "end", "text"} <= walked.keys():
             walked["text"] = self.text(value["document_id"], value["turn"]).quote(value["start"], value["end"])
         if isinstance(value.get("speaker"), str):
-            walked["speaker"] = self._line(value["speaker"])
+            walked["speaker"] = self.words(value["speaker"])
         if isinstance(value.get("revisit_text"), str):
-            walked["revisit_text"] = self._line(value["revisit_text"])
+            walked["revisit_text"] = self.words(value["revisit_text"])
         return walked
 
-    def _line(self, line: str) -> str:
-        """Gives a short text with the numbers that the deal's people have; one that stands in a text as it stands there."""
+    def words(self, line: str) -> str:
+        """Gives a quote or a label with the numbers that the deal's people have; what stands in a text, as it stands there."""
         if line in self._by_line:
             return self._by_line[line].text
         for place, raw in zip(self._places, self._raw, strict=True):
@@ -68,7 +68,7 @@ class RedactedDeal:
     def _document(self, document: Document) -> Document:
         turns = document.turns and tuple(
             turn.model_copy(
-                update={"text": self.text(document.id, at).text, "speaker": turn.speaker and self._line(turn.speaker)}
+                update={"text": self.text(document.id, at).text, "speaker": turn.speaker and self.words(turn.speaker)}
             )
             for at, turn in enumerate(document.turns)
         )
@@ -81,9 +81,14 @@ def redact_deal(deal: Deal, kept: Iterable[str] = ()) -> Deal:
     return RedactedDeal(deal, kept).deal
 
 
-def redact_assessment(deal: Deal, assessment: Assessment) -> Assessment:
-    """Gives what may be kept of an assessment: its rivals' names survive, quotes and labels of speakers are redacted."""
-    return RedactedDeal(deal, [rival.name for rival in assessment.competitors]).assessment(assessment)
+def redact_for_rest(deal: Deal, assessment: Assessment) -> tuple[Deal, Assessment]:
+    """Gives what may be kept of a deal and of its assessment.
+
+    The rivals' names survive. Of the deal the stated reason is redacted; its owner and account stay: they are keys.
+    """
+    redacted = RedactedDeal(deal, [rival.name for rival in assessment.competitors])
+    stated = deal.stated_reason and redacted.words(deal.stated_reason)
+    return deal.model_copy(update={"stated_reason": stated}), redacted.assessment(assessment)
 
 
 def _lines(deal: Deal) -> Iterable[str]:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lossnlp.competitors import RivalFinder
+from lossnlp.name_words import Stretch, begins_name, find_companies, is_first_name
 from lossnlp.person_cues import Words
-from lossnlp.person_names import Stretch, find_companies, find_names, telling_words
+from lossnlp.person_names import find_names
 from lossnlp.redaction_kinds import Finding, Kind, find_forms
 
 _MARKS = re.compile(r"[^\w@]+")
@@ -109,11 +110,12 @@ def redact_texts(
     shown = list(people)
     for words in shown:
         numbers.of_person(words)
-    surviving = {*kept, *(rival.name for text in texts for rival in _FINDER.find(text))}
+    rivals = {rival.name for text in texts for rival in _FINDER.find(text)}
+    surviving = {*kept, *(name for name in rivals if not is_first_name(name, texts))}
     forms = [find_forms(text) for text in texts]
     taken = [list(_taken(text, found, surviving)) for text, found in zip(texts, forms, strict=True)]
     first = [name.words for text, busy in zip(texts, taken, strict=True) for name in find_names(text, taken=busy)]
-    known = telling_words([*first, *shown])
+    known = frozenset(word for words in (*first, *shown) for word in words)
     redacted = []
     for text, found, busy in zip(texts, forms, taken, strict=True):
         names = find_names(text, taken=busy, known=known)
@@ -154,7 +156,7 @@ def _taken(text: str, forms: Iterable[Finding], surviving: Iterable[str]) -> Ite
     names = sorted((re.escape(name) for name in surviving if name.strip()), key=len, reverse=True)
     pattern = re.compile("|".join(rf"(?<!\w){name}(?!\w)" for name in names) or r"(?!)")
     every = [(form.start, form.end) for form in forms]
-    every += [found.span() for found in pattern.finditer(text)]
+    every += [found.span() for found in pattern.finditer(text) if not begins_name(text, *found.span())]
     every += find_companies(text)
     at = 0
     for start, end in sorted(every, key=lambda one: (one[0], -one[1])):

@@ -18,6 +18,7 @@ from serving.model.following import Follower, open_model
 from serving.model.history import ServiceRecord
 from serving.model.shadow import open_shadow
 from serving.poller import Poller
+from serving.privacy.retention import run_retention
 from serving.receiver import Receiver
 from serving.reports.pack_files import run_packs
 from serving.reports.winback_reminders import open_reminders
@@ -37,7 +38,7 @@ class ClosedLoop:
         poller: Finds lost deals.
         receiver: Fetches and assesses those found or told of.
         worker: Sends what was accepted.
-        daily: Loops of what is looked at once a day: reminders of win-backs, the monthly pack, the weekly look at drift.
+        daily: Loops of what is looked at once a day: reminders of win-backs, the monthly pack, the weekly look at drift, retention.
     """
 
     poller: Poller
@@ -99,7 +100,12 @@ def _around(settings: Settings, crm: Crm, intake: Intake) -> ClosedLoop:
         Poller(database, crm, since_on=settings.poll_since),
         Receiver(database, crm, intake.for_crm(crm.name).asked_by(Caller(is_bulk=True)), database.moment),
         Worker(database, crm, database.moment, fields=read_field_map(settings, taxonomy)),
-        (reminders.run, partial(run_packs, database, settings), partial(run_looks, database)),
+        (
+            reminders.run,
+            partial(run_packs, database, settings),
+            partial(run_looks, database),
+            partial(run_retention, database),
+        ),
     )
 
 

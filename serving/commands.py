@@ -31,6 +31,7 @@ from serving.model.cli_model import model
 from serving.model.cli_reassess import run_reassessment
 from serving.model.following import open_model
 from serving.people.cli_people import people
+from serving.privacy.cli_privacy import access_export, erase, run_retention_now
 from serving.safe_start import require_safe_address, require_safe_settings
 from serving.schema import migrate, open_database
 from serving.server import Wire, open_port, serve
@@ -48,6 +49,9 @@ app.add_typer(winbacks, name="winbacks")
 app.add_typer(verdicts, name="verdicts")
 app.add_typer(model, name="model")
 app.add_typer(taxonomy, name="taxonomy")
+app.add_typer(erase, name="erase")
+app.add_typer(access_export, name="access-export")
+app.command("retention")(run_retention_now)
 app.command("record")(show_record)
 app.command("backup")(back_up)
 app.command("restore")(restore)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError
-from lossnlp.redacted_deal import redact_assessment
+from lossnlp.redacted_deal import redact_for_rest
 from lossnlp.taxonomy import Taxonomy
 from serving import outbox, store
 from serving.drift.figures import DealFigures, keep_figures, read_figures
@@ -267,9 +267,9 @@ class Intake:
     def _commit(
         self, deal: Deal, digest: str, assessment: Assessment, *, figures: DealFigures, batch_id: str | None
     ) -> Taken:
-        kept = redact_assessment(deal, assessment) if self.redacts else assessment
+        filed, kept = redact_for_rest(deal, assessment) if self.redacts else (deal, assessment)
         with self.database.writing() as session:
-            row = store.add_assessment(session, deal, content_sha256=digest, assessment=kept)
+            row = store.add_assessment(session, filed, content_sha256=digest, assessment=kept)
             held = self._count(session, row, kept)
             keep_figures(session, row, figures)
             if self.seal is not None:

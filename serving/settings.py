@@ -58,7 +58,8 @@ class Settings(BaseSettings):
         agreement_rate: Share of the reviews that two people judge apart from each other, 0 to 1.
         text_keys: Fernet keys that the documents of assessed deals are kept encrypted with, newest first, commas between them; None
             keeps no text.
-        redact: Whether quotes and labels of speakers are kept with placeholders for people, addresses and numbers.
+        redact: Whether quotes, labels of speakers, stated reasons and reviewers' remarks are kept with placeholders for people,
+            addresses and numbers.
         label_errors: File that `python -m training.label_errors` has written, for the page of labels that are likely wrong; None
             shows none.
         max_body_bytes: Largest accepted request body, in bytes.

@@ -131,6 +131,7 @@ def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not left in the file's free pages
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -159,7 +159,8 @@ class Worker:
             message = f"Write-back {row.id} went to the CRM '{row.crm}'; set LOSSNLP_CRM={row.crm} to take it back."
             raise UndoError(message)
         if row.state not in ("sent", "failed") or not row.after:
-            raise UndoError(f"Write-back {row.id} is '{row.state}' and left nothing in the CRM to take back.")
+            why = "" if row.planned else ", or its values were erased or dropped after their time"
+            raise UndoError(f"Write-back {row.id} is '{row.state}' and left nothing in the CRM to take back{why}.")
 
     def _put_back(self, write_back_id: int, change: FieldChange) -> None:
         with self.database.writing() as session:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from lossnlp.bundle import find_default_bundle, read_bundle
 from lossnlp.classifier import LossClassifier
-from lossnlp.redacted_deal import redact_deal
+from lossnlp.redacted_deal import RedactedDeal
 from training.config import run_of
-from training.corpus import LabelledDeal, corpus_files
+from training.corpus import LabelledDeal, Labels, corpus_files
 from training.evaluate import find_shown, judge_crosswise, read_gold
 from training.learned import read_known
 from training.material import corpus_material
@@ -39,5 +39,18 @@ def compare(most: int) -> dict[str, dict[str, float]]:
 
 
 def _redacted(labelled: LabelledDeal) -> LabelledDeal:
-    """Gives the deal redacted; the rivals' names survive where redaction finds them by itself, as it would unlabelled."""
-    return replace(labelled, deal=redact_deal(labelled.deal))
+    """Gives the deal redacted, and its labels by the same map, so that like is compared with like.
+
+    The rivals' names survive where redaction finds them by itself, as it would unlabelled.
+    """
+    redacted = RedactedDeal(labelled.deal)
+    speakers = tuple(one.model_copy(update={"speaker": redacted.words(one.speaker)}) for one in labelled.speakers)
+    return replace(labelled, deal=redacted.deal, labels=_relabelled(labelled.labels, redacted), speakers=speakers)
+
+
+def _relabelled(labels: Labels, redacted: RedactedDeal) -> Labels:
+    """Gives labels whose quotes stand as the redacted deal has them."""
+    evidence = {code: tuple(map(redacted.words, quotes)) for code, quotes in labels.evidence.items()}
+    return labels.model_copy(
+        update={"evidence": evidence, "revisit": labels.revisit and redacted.words(labels.revisit)}
+    )

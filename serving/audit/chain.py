@@ -125,13 +125,15 @@ def verify_chain(session: Session, *, first: int = 1, kept: Head | None = None) 
 
     Args:
         session: An open session.
-        first: Where to begin; the row before it is believed.
+        first: Where to begin; the row before it is believed. Of a log whose old rows were cut off, 1 is the first row that is left, and
+            a later row has to say that it was cut there.
         kept: A head of earlier; its row has to be there still, and the same.
 
     Raises:
         BrokenChainError: Names the first row that is missing, changed, put in or in another's place.
     """
     head = _start(session, first)
+    begun_at = head.sequence + 1
     is_there = kept in (None, Head(), head)
     query = select(AuditRow).order_by(AuditRow.sequence)
     if first > 1:
@@ -141,17 +143,25 @@ def verify_chain(session: Session, *, first: int = 1, kept: Head | None = None) 
             head = _follow(head, row)
             is_there = is_there or head == kept
     if kept is not None and not is_there:
-        raise _not_the_kept(kept, head, first=first)
+        raise _not_the_kept(kept, head, first=begun_at)
     return head
 
 
 def _start(session: Session, first: int) -> Head:
     if first == 1:
-        return Head()
+        return _find_cut(session) or Head()
     before = session.get(AuditRow, first - 1)
     if before is None:
         raise BrokenChainError(f"Row {first - 1} is missing.")
     return Head(before.sequence, before.sha256)
+
+
+def _find_cut(session: Session) -> Head | None:
+    """Gives the last row that was cut off, where a row of the log says so of the one before its first; None where nothing was."""
+    oldest = session.scalar(select(func.min(AuditRow.sequence))) or 1
+    said = select(AuditRow.object).where(AuditRow.act == "audit_cut", AuditRow.object.startswith(f"{oldest - 1}:"))
+    told = session.scalar(said) if oldest > 1 else None
+    return Head.parse(told) if told else None
 
 
 def _follow(head: Head, row: AuditRow) -> Head:

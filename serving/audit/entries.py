@@ -33,6 +33,9 @@ Act = Literal[
     "write_back_undo",
     "export",
     "restore",
+    "retention",
+    "audit_cut",
+    "access_export",
     "erase",
     "denials_dropped",
 ]

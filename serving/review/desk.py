@@ -21,10 +21,11 @@ from serving.review.claims import claim_review
 from serving.review.crm_view import CrmView, CrmWindow
 from serving.review.deal_view import Stood, load_stood
 from serving.review.marking import evidence_by_label, parse_marks
+from serving.review.said import Said
 from serving.review.texts import Source, TextSource
 from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, labels_of
 from serving.review.verdict_form import Entered
-from serving.review.verdicts import Bench, Said, lock_deal
+from serving.review.verdicts import Bench, lock_deal
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import PersonRow, ReviewRow, VerdictRow
@@ -51,7 +52,7 @@ class Desk:
     @property
     def bench(self) -> Bench:
         """Where verdicts are given."""
-        return Bench(self.assessor.taxonomy, self.settings.crm)
+        return Bench(self.assessor.taxonomy, self.settings.crm, redacts=self.settings.redact)
 
     def look_at_crm(self, assessment_id: str) -> CrmView:
         """Gives what the CRM holds and would hold."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from lossnlp.assessment import Assessment, Span
 from lossnlp.deal import Deal
+from lossnlp.redaction import stands_for
 from lossnlp.speaker_names import company_key
 from serving.review.redaction import RedactedDeal
 from serving.review.texts import TextSource
@@ -134,7 +135,7 @@ class VerdictExport:
             meta["account"] = accounts.setdefault(key, f"account of {row.deal_id}")
         words = RedactedDeal(deal, _names(labels, row)) if self.redact else None
         held = line_labels(
-            labels, revisit=_find_words(labels.revisit_text, deal), quote=words.quote if words else _as_is
+            labels, revisit=_find_words(labels.revisit_text, deal), quote=words.quote if words else _raw_words(deal)
         )
         return make_line(words.deal if words else deal, held, is_open=verdict.labels is None, meta=meta)
 
@@ -157,8 +158,10 @@ def find_deals_by(source: TextSource, database: Database) -> FindDeal:
     return find
 
 
-def _as_is(span: Span) -> str:
-    return span.text
+def _raw_words(deal: Deal) -> Callable[[Span], str]:
+    """Gives what gives the raw words of a quote: what is kept of them may hold placeholders."""
+    texts = {(document.id, turn): text for document in deal.documents for turn, text in document.numbered_texts}
+    return lambda span: texts[span.document_id, span.turn][span.start : span.end]
 
 
 def _names(labels: VerdictLabels, row: AssessmentRow) -> set[str]:
@@ -167,9 +170,9 @@ def _names(labels: VerdictLabels, row: AssessmentRow) -> set[str]:
 
 
 def _stands(span: Span, deal: Deal) -> bool:
-    """Says whether the words of a quote stand at its place."""
+    """Says whether the words of a quote, or those that its placeholders stand for, stand at its place."""
     return any(
-        text[span.start : span.end] == span.text
+        stands_for(span.text, text[span.start : span.end])
         for document in deal.documents
         for turn, text in document.numbered_texts
         if (document.id, turn) == (span.document_id, span.turn)

@@ -15,7 +15,8 @@ from lossnlp.taxonomy import Taxonomy
 from serving import outbox
 from serving.crm.protocol import Fields
 from serving.reports.losses import record_loss
-from serving.review.verdict import VerdictError, VerdictKind, VerdictLabels, judged_assessment, labels_of
+from serving.review.said import Said, names_that_survive, redact_said
+from serving.review.verdict import VerdictError, VerdictLabels, judged_assessment, labels_of
 from serving.review.waiting import TAXONOMY_CHANGED, VERDICT_TAKEN_BACK, VERDICTS_DIFFER, add_cause, retire_waiting
 from serving.store import find_current, get_assessment, is_current, now
 from serving.tables import AssessmentRow, DealRow, LossRow, PersonRow, ReviewRow, VerdictRow
@@ -23,25 +24,6 @@ from serving.taxonomy_change.carrying import carry_assessment, require_settled, 
 from serving.writeback import plan_values
 
 MOST_COMMENT_CHARS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a person says of an assessment.
-
-    Args:
-        kind: `accept` all of it, `change` it, or `cannot_tell`.
-        labels: The values that hold; needed for `change`, not used otherwise.
-        comment: In the person's own words, at most 2,000 characters.
-        shown: What the person had before them: causes, confidences, whether the texts were there.
-        seconds: How long they looked, 0 or more.
-    """
-
-    kind: VerdictKind
-    labels: VerdictLabels | None = None
-    comment: str | None = None
-    shown: dict[str, Any] | None = None
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +63,13 @@ class Bench:
         taxonomy: The labels there are.
         crm: Name of the CRM that values go to; None writes nothing back.
         clock: Gives the moment; tests hand in their own.
+        redacts: Whether remarks and marked words are kept with placeholders for what is personal.
     """
 
     taxonomy: Taxonomy
     crm: str | None = None
     clock: Callable[[], datetime] = now
+    redacts: bool = False
 
     def give(self, session: Session, assessment_id: str, person: PersonRow, said: Said) -> VerdictRow:
         """Gives the new verdict; the write-back is released or stopped with it. The caller commits.
@@ -107,6 +91,8 @@ class Bench:
         carried = carry_assessment(session, assessment, self.taxonomy)
         if said.kind == "accept":
             require_settled(carried, self.taxonomy)
+        if self.redacts:
+            said = redact_said(said, names_that_survive(session.get_one(DealRow, row.deal_id), assessment))
         verdict = VerdictRow(
             assessment_id=row.id,
             deal_id=row.deal_id,

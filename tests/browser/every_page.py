@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from serving.people.accounts import find_person
-from serving.review.verdicts import Bench, Said
+from serving.review.said import Said
+from serving.review.verdicts import Bench
 from serving.tables import ReviewRow
 from tests.browser.served_desk import ServedDesk, email_of
 from tests.serving.reports.loss_world import WINDOW, add_losses

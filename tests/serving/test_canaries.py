@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
-from lossnlp.assessment import Assessment
+from lossnlp.assessment import Assessment, Evidence
 from lossnlp.deal import Deal
+from lossnlp.taxonomy import get_default_taxonomy
 from serving.app import create_app
+from serving.review.said import Said, redact_said
+from serving.review.verdict import VerdictLabels
+from serving.review.verdicts import Bench
 from serving.settings import Settings
+from serving.store import Database, now
+from serving.tables import AssessmentRow, DealRow, PersonRow
 from tests.serving.conftest import KEY, KeywordAssessor
 
 PERSONAL = ("Zebulina", "Quackenbush", "zebulina.q@canary.example", "+44 20 7946 0958", "4111 1111 1111 1111")
@@ -47,6 +54,8 @@ def visited(
     app = create_app(redacting, assessor=QuotingAssessor())
     with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}, raise_server_exceptions=False) as client:
         first = client.post("/v1/assessments", json={"id": "d-1", "text": NOTE})
+        stated = {"deal": {"id": "d-4", "stated_reason": "told by Zebulina Quackenbush"}}
+        client.post("/v1/assessments", json=stated | {"documents": [{"id": "note", "kind": "rep_note", "text": NOTE}]})
         told = client.post("/v1/assessments", json={"id": "d-2", "text": NOTE + " explode"}).text
         told += client.post("/v1/assessments", json={"id": "d-3", "text": NOTE, "closed_at": NOTE}).text
         told += client.post("/v1/assessments", json={"id": "d-1", "text": NOTE}).text
@@ -65,6 +74,31 @@ def test_nothing_personal_rests_or_is_logged(
     _, _, told = visited
     assert canary not in told
     assert canary.encode() not in _rests(settings.var_dir)
+
+
+@pytest.mark.usefixtures("visited")
+def test_stated_reason_and_remark_rest_redacted(settings: Settings) -> None:
+    database = Database(settings.database_url)
+    with database.writing() as session:
+        assessment_id = session.scalars(select(AssessmentRow.id).where(AssessmentRow.deal_id == "d-4")).one()
+        person = PersonRow(email="ana@example.com", name="Ana", role="ops", created_at=now())
+        session.add(person)
+        session.flush()
+        said = Said("accept", comment="Zebulina Quackenbush told me about price")
+        verdict = Bench(get_default_taxonomy(), redacts=True).give(session, assessment_id, person, said)
+        assert verdict.comment == "[person 1] told me about price"
+        assert session.get_one(DealRow, "d-4").stated_reason == "told by [person 1]"
+    database.close()
+
+
+def test_marked_words_rest_redacted_at_their_places() -> None:
+    quote = Evidence(document_id="note", start=0, end=25, text="Zebulina Quackenbush paid")
+    labels = VerdictLabels(reasons=("price",), evidence={"price": (quote,)}, revisit_text="ask Zebulina Quackenbush")
+    kept = redact_said(Said("change", labels), []).labels
+    assert kept is not None
+    (found,) = kept.evidence["price"]
+    assert (found.text, found.start, found.end) == ("[person 1] paid", 0, 25)
+    assert kept.revisit_text == "ask [person 1]"
 
 
 def test_first_answer_is_verbatim(visited: tuple[TestClient, str, str]) -> None:

@@ -18,8 +18,9 @@ from serving.drift.accuracy import read_accuracy
 from serving.drift.looks import find_look, take_look
 from serving.drift.settings import DriftSettings, load_drift_settings
 from serving.errors import ConfigurationError
+from serving.review.said import Said
 from serving.review.verdict import labels_of
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.store import Database, get_assessment, now
 from serving.tables import PersonRow, ReviewCauseRow, ReviewRow
 from tests.serving.conftest import KeywordAssessor

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from serving.drift import looks
 from serving.drift.looks import Look, find_look, take_look, week_of
 from serving.drift.settings import DriftSettings
-from serving.review.verdicts import Bench, Said
+from serving.review.said import Said
+from serving.review.verdicts import Bench
 from serving.review.waiting import DRIFT_SAMPLE
 from serving.store import Database, now
 from serving.tables import DriftLookRow, PersonRow, ReviewCauseRow, ReviewRow

@@ -16,10 +16,11 @@ from serving.crm.rules import PRIMARY_REASON
 from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
 from serving.model.reassessment import Reassessment
+from serving.review.said import Said
 from serving.review.seal import Seal
 from serving.review.texts import TextSource
 from serving.review.verdict import VerdictError
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.store import Database, now
 from serving.tables import AssessmentRow, BatchRow, LossRow, PersonRow, ReviewRow, WriteBackRow
 from serving.worker import UndoError, Worker

@@ -25,8 +25,9 @@ from serving.reports.winback_entries import Winback, find_contract_end
 from serving.reports.winback_exports import write_calendar, write_csv
 from serving.reports.winback_windows import last_loss_due_by, read_windows
 from serving.reports.winbacks import Wanted, drop_reopened
+from serving.review.said import Said
 from serving.review.verdict import VerdictLabels
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import LossRow, PersonRow, ReopenedRow

@@ -19,8 +19,9 @@ from serving.app import create_app
 from serving.intake import Assessor, Intake
 from serving.metrics import Metrics
 from serving.people.access import COOKIE, FORM_HEADER
+from serving.review.said import Said
 from serving.review.verdict import VerdictKind, VerdictLabels
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.secret_values import digest_secret
 from serving.settings import Settings
 from serving.store import Database, now

@@ -19,9 +19,10 @@ from serving.review import deal_pages
 from serving.review.export import OPEN_IN_LIST, Tally, VerdictExport
 from serving.review.queue import Asked, find_page
 from serving.review.queue_view import QueueView
+from serving.review.said import Said
 from serving.review.texts import TextSource
 from serving.review.verdict import VerdictLabels
-from serving.review.verdicts import Bench, Said, find_all_held
+from serving.review.verdicts import Bench, find_all_held
 from serving.store import Database, get_assessment, now
 from serving.tables import AssessmentRow, LossRow, PersonRow, ReviewRow
 from serving.taxonomy_change.applying import Batches

@@ -16,8 +16,9 @@ from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
 from serving.outbox import find_our_values
 from serving.record import find_record
+from serving.review.said import Said
 from serving.review.verdict import VerdictError, VerdictLabels, labels_of, parse_labels
-from serving.review.verdicts import Bench, Said, find_held
+from serving.review.verdicts import Bench, find_held
 from serving.review.waiting import VERDICTS_DIFFER, Sampling
 from serving.store import Database, get_assessment, now
 from serving.tables import BatchRow, LossRow, PersonRow, ReviewRow, VerdictRow

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from lossnlp.taxonomy import Taxonomy, get_default_taxonomy
 from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
+from serving.review.said import Said
 from serving.review.verdict import VerdictLabels
-from serving.review.verdicts import Bench, Said
+from serving.review.verdicts import Bench
 from serving.store import Database, now
 from serving.tables import AssessmentRow, PersonRow, VerdictRow
 from serving.taxonomy_change.applying import Batches
