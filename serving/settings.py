@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         api_key: A first API key, for start-up; further keys are made with `lossnlp-serve keys create`.
         model: The model in service: a bundle folder, a folder of bundles with the pointer `champion.json`, or an alias of a registry
             (`registry:MODEL@ALIAS`); None is the bundle that ships with lossnlp.
+        bundle_key: Public key that must have signed every model bundle which is put in service, or several with commas between them, each
+            the second line of a minisign `.pub` file; none given, no signature is asked for.
         model_every_s: Time between two looks whether another model is named, in seconds, at least 0.05.
         shadow_model: A challenger that reads every new deal along, named as `model` is, with the pointer `challenger.json`; None has
             none.
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url, repr=False)
     api_key: SecretStr | None = None
     model: ModelName | None = None
+    bundle_key: Names = ()
     model_every_s: float = Field(default=10.0, ge=0.05)
     shadow_model: ModelName | None = None
     rivals: Names = ()
