@@ -23,8 +23,16 @@ SIGNING_PASSWORD = "LOSSNLP_SIGNING_PASSWORD"  # noqa: S105 (the name of a varia
 
 
 def trusted_keys(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Gives the public keys of LOSSNLP_BUNDLE_KEY, none where it is not set: then no signature is asked for."""
-    return tuple(key.strip() for key in environment.get(TRUSTED_KEYS, "").split(",") if key.strip())
+    """Gives the public keys of LOSSNLP_BUNDLE_KEY, none where it is not set: then no signature is asked for.
+
+    Raises:
+        BundleError: It is set and holds none.
+    """
+    said = environment.get(TRUSTED_KEYS, "")
+    keys = tuple(key.strip() for key in said.split(",") if key.strip())
+    if said and not keys:
+        raise BundleError(f"{TRUSTED_KEYS} is set and holds no key; unset it where no signature is wanted.")
+    return keys
 
 
 def require_signature(folder: Path, manifest: bytes, keys: Sequence[str]) -> None:
@@ -101,7 +109,7 @@ def write_key_pair(private: Path, *, password: str | None = None) -> str:
         BundleError: A file stands there already, or cannot be written.
     """
     pair = _minisign().KeyPair.generate()
-    public = pair.public_key.to_base64().decode()
+    public: str = pair.public_key.to_base64().decode()
     if password:
         pair.secret_key.encrypt(password)
     try:

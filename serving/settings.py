@@ -33,6 +33,17 @@ ModelName = Annotated[str, BeforeValidator(_path_as_text)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 
 
+def _split_keys(keys: object) -> object:
+    """Gives the keys of a list; one that is set and holds none must not read as none asked for."""
+    split = _split_names(keys)
+    if isinstance(keys, str) and not split:
+        raise ValueError("it is set and holds no key")
+    return split
+
+
+Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_keys)]
+
+
 class Settings(BaseSettings):
     """What an installation may set; every name stands in the environment as `LOSSNLP_<NAME>`.
 
@@ -92,7 +103,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url, repr=False)
     api_key: SecretStr | None = None
     model: ModelName | None = None
-    bundle_key: Names = ()
+    bundle_key: Keys = ()
     model_every_s: float = Field(default=10.0, ge=0.05)
     shadow_model: ModelName | None = None
     rivals: Names = ()

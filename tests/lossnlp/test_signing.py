@@ -109,6 +109,12 @@ def test_library_asks_where_the_environment_does(public: str, monkeypatch: pytes
         LossClassifier.load()
 
 
+def test_setting_without_a_key_is_no_way_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_BUNDLE_KEY", " , ")
+    with pytest.raises(BundleError, match="holds no key"):
+        LossClassifier.load()
+
+
 def test_private_key_is_for_its_user_alone(public: str, private: Path) -> None:
     assert private.stat().st_mode & 0o777 == 0o600
     assert public in private.with_suffix(".pub").read_text()

@@ -12,6 +12,7 @@ from lossnlp.bundle import read_bundle, sign_bundle
 from lossnlp.errors import BundleError
 from lossnlp.pointer import write_pointer
 from lossnlp.signing import SIGNATURE, write_key_pair
+from serving.errors import ConfigurationError
 from serving.intake import Assessor
 from serving.metrics import Metrics
 from serving.model.folder import FolderSource
@@ -20,7 +21,7 @@ from serving.model.history import ServiceRecord
 from serving.model.loading import load_assessor
 from serving.model.registry import RegistrySource
 from serving.model.sources import Named
-from serving.settings import Settings
+from serving.settings import Settings, load_settings
 from tests.serving.model.conftest import MakeBundle
 from tests.serving.model.test_registry import Registry, registry, source
 
@@ -49,6 +50,12 @@ def load_signed(load: Callable[[Path], Assessor], public: str) -> Callable[[Path
 def test_settings_key_guards_the_shipped_bundle(settings: Settings, public: str) -> None:
     with pytest.raises(BundleError, match="is not signed"):
         load_assessor(settings.model_copy(update={"bundle_key": (public,)}))
+
+
+def test_setting_without_a_key_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSNLP_BUNDLE_KEY", " , ")
+    with pytest.raises(ConfigurationError, match="it is set and holds no key"):
+        load_settings()
 
 
 def test_unsigned_champion_is_refused_until_it_is_signed(
