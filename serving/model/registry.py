@@ -128,7 +128,7 @@ class RegistrySource:
             fresh.replace(folder / SIGNATURE)
         except BundleError:
             return
-        except SourceAwayError as error:  # MLflow's own server answers 500 for a file that is not there
+        except SourceAwayError as error:  # a store of artifacts may answer so for a file that is not there
             message = (
                 f"The signature of version {version} cannot be fetched ({error.message}); was it registered unsigned?"
             )
