@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from serving.app import create_app
 from serving.backlog import read_backlog
 from serving.crm.demo import DemoCrm
+from serving.intake import Intake, parse_deal
 from serving.metrics import Metrics
 from serving.poller import Poller
 from serving.settings import Settings
@@ -107,12 +108,13 @@ def test_metrics_show_how_write_backs_went(client: TestClient, settings: Setting
     assert shown["lossnlp_write_back_oldest_due_seconds"] == 0
 
 
-def test_attempts_are_forgotten_after_an_hour(client: TestClient, settings: Settings) -> None:
-    client.post("/v1/assessments", json=NOTE)
-    database = Database(settings.database_url)
-    Worker(database, DemoCrm()).send_due()
+def test_attempts_are_forgotten_after_an_hour(intake: Intake, database: Database, crm: DemoCrm) -> None:
+    intake.take_deal(parse_deal(NOTE))
+    Worker(database, crm).send_due()
     with database.reading() as session:
-        assert sum(read_backlog(session, now()).attempts.values()) == 1
+        backlog = read_backlog(session, now())
+        assert sum(backlog.attempts.values()) == 1
+        assert backlog.write_back_due_at is None
         assert read_backlog(session, now() + timedelta(hours=2)).attempts == {}
 
 
