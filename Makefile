@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+LOCK := --python-version 3.11 --python-platform linux --generate-hashes --no-header --annotation-style line --quiet --output-file
+EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 
-.PHONY: help setup run test check style types suite fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors docs tutorial screenshots peers bench clean
+.PHONY: help setup run test check style types suite fix train promote gate-trials evaluate behaviour compare corpus-check learning-curve label-errors docs tutorial screenshots peers bench lock licences sbom audit wheel image clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,7 +31,7 @@ run: $(VENV)/.serve  ## start the service with the demo CRM, assess its lost dea
 test: $(VENV)/.dev style  ## format and lint, then types and imports beside the tests
 	@$(MAKE) --no-print-directory --jobs=2 types suite
 
-check: $(VENV)/.dev style types  ## format, lint, types, imports
+check: $(VENV)/.dev style types  ## format, lint, types, imports, what bandit finds
 
 style: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -38,6 +40,7 @@ style: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml lossnlp lossnlp_spark serving training
 
 suite: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -100,6 +103,27 @@ bench: $(VENV)/.dev  ## measure speed and memory beside named peers, about an ho
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.door_latency
 	$(BIN)/python -m benchmarks.page_latency
+
+lock: $(VENV)/.dev  ## lock what is served and what builds it, with hashes, at the versions of constraints.txt
+	$(BIN)/uv pip compile pyproject.toml --extra serve --extra postgres --extra trace --constraint constraints.txt $(LOCK) requirements/serve.lock
+	$(BIN)/uv pip compile requirements/build.in --constraint constraints.txt $(LOCK) requirements/build.lock
+	$(MAKE) --no-print-directory licences
+
+licences: $(VENV)/.dev  ## write docs/licences.md
+	$(BIN)/python -m docs.licences
+
+sbom: $(VENV)/.dev  ## write build/sbom.json, a CycloneDX bill of what is served
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/serve.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+
+audit: $(VENV)/.dev  ## look up known vulnerabilities of what is served; needs the advisories of the package index
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/serve.lock
+
+wheel: $(VENV)/.dev  ## build the wheel, the same bytes each time, into dist
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m hatchling build --target wheel --directory dist
+
+image:  ## build the container image; needs docker
+	docker build --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --tag lossnlp:0.1.0 .
 
 clean:  ## remove what the other commands made, but not var/ with the service's data
 	rm -rf $(VENV) runs build dist *.egg-info mlruns mlflow.db

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -11,6 +12,7 @@ from pydantic import Field, ValidationError
 from lossnlp.bundle_files import MANIFEST_BYTES, check_file
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
+from lossnlp.signing import SIGNATURE, require_signature, sign_manifest
 from lossnlp.taxonomy import Taxonomy, read_taxonomy
 
 FORMAT = 1
@@ -30,7 +32,7 @@ class Manifest(Frozen):
         encoder: Name of the encoder it began from.
         max_tokens: Longest window it was trained on.
         corpus: Hash of the corpus files.
-        files: SHA-256 of every file of the bundle but the manifest.
+        files: SHA-256 of every file of the bundle but the manifest and its signature.
     """
 
     format: int
@@ -55,14 +57,18 @@ class Bundle(Frozen):
         return self.folder / name
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, *, keys: Sequence[str] = ()) -> Bundle:
     """Gives the bundle of a folder after checking that it is whole and unaltered.
 
+    Args:
+        folder: The bundle.
+        keys: Public keys of which one must have signed it; none given, no signature is asked for.
+
     Raises:
-        BundleError: The folder is missing or incomplete, a hash differs, it was made for another version of lossnlp, or it holds
-            what no bundle holds.
+        BundleError: The folder is missing or incomplete, a hash differs, it is not signed by one of the keys, it was made for another
+            version of lossnlp, or it holds what no bundle holds.
     """
-    manifest = _read_manifest(folder)
+    manifest = _read_manifest(folder, keys)
     if manifest.format != FORMAT:
         raise BundleError(f"{folder} has bundle format {manifest.format}; this lossnlp reads format {FORMAT}.")
     for name in PARTS:
@@ -90,7 +96,10 @@ def write_manifest(folder: Path, *, encoder: str, max_tokens: int, corpus: str, 
     Raises:
         BundleError: A part is missing.
     """
-    files = {path.name: _hash_of(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST and path.is_file()}
+    beside = (MANIFEST, SIGNATURE)
+    files = {
+        path.name: _hash_of(path) for path in sorted(folder.iterdir()) if path.name not in beside and path.is_file()
+    }
     missing = [name for name in PARTS if name not in files]
     if missing:
         raise BundleError(f"{folder} lacks {', '.join(missing)}.")
@@ -105,8 +114,23 @@ def write_manifest(folder: Path, *, encoder: str, max_tokens: int, corpus: str, 
         corpus=corpus,
         files=files,
     )
-    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1) + "\n", encoding="utf-8")
+    _write_anew(folder / MANIFEST, json.dumps(manifest.model_dump(), indent=1) + "\n")
     return manifest
+
+
+def sign_bundle(folder: Path, key_file: Path, *, password: str | None = None) -> Path:
+    """Signs a bundle that is whole and gives the path of the signature, which stands beside the manifest.
+
+    Args:
+        folder: The bundle; who changes a file of it afterwards signs it again.
+        key_file: The private key, in minisign's format.
+        password: Of the key; None where it has none.
+
+    Raises:
+        BundleError: The bundle is not whole, the key cannot be read, or the password is not its own.
+    """
+    manifest = read_bundle(folder).manifest
+    return sign_manifest(folder / MANIFEST, key_file, password=password, told=f"lossnlp bundle {manifest.version}")
 
 
 def refresh_manifest(folder: Path) -> Manifest:
@@ -136,14 +160,25 @@ def find_default_bundle() -> Path:
     )
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def _write_anew(manifest: Path, text: str) -> None:
+    """Writes a manifest; a signature of another one goes, since it would only tell that something is wrong."""
+    content = text.encode()
+    if not manifest.is_file() or manifest.read_bytes() != content:
+        manifest.with_name(SIGNATURE).unlink(missing_ok=True)
+    manifest.write_bytes(content)
+
+
+def _read_manifest(folder: Path, keys: Sequence[str] = ()) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder} is not a model bundle: it has no {MANIFEST}.")
     if path.stat().st_size > MANIFEST_BYTES:
         raise BundleError(f"{path} is larger than {MANIFEST_BYTES} bytes, which no manifest is.")
+    content = path.read_bytes()
+    if keys:
+        require_signature(folder, content, keys)
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(content)
     except ValidationError as error:
         fault = error.errors(include_input=False)[0]
         raise BundleError(f"{path} is damaged at '{'.'.join(map(str, fault['loc']))}': {fault['msg']}.") from error

@@ -24,6 +24,7 @@ from lossnlp.quotes import QuoteCutter
 from lossnlp.reading import DealReading, read_views
 from lossnlp.rivals import RivalRules, find_rivals
 from lossnlp.segments import prepare_splitter
+from lossnlp.signing import trusted_keys
 from lossnlp.stated import stated_codes
 from lossnlp.taxonomy import Taxonomy
 
@@ -70,6 +71,8 @@ class LossClassifier:
     ) -> LossClassifier:
         """Gives a classifier with the model of a bundle folder, the shipped one by default.
 
+        Where the environment has LOSSNLP_BUNDLE_KEY, the bundle must be signed by that key.
+
         Args:
             path: Bundle folder, or a folder of bundles whose pointer `champion.json` names one.
             rivals: See the class.
@@ -78,9 +81,10 @@ class LossClassifier:
             threads: See the class.
 
         Raises:
-            BundleError: The bundle is missing, incomplete or altered.
+            BundleError: The bundle is missing, incomplete, altered, or not signed where it must be.
         """
-        bundle = read_bundle(find_bundle_folder(Path(path)) if path is not None else find_default_bundle())
+        folder = find_bundle_folder(Path(path)) if path is not None else find_default_bundle()
+        bundle = read_bundle(folder, keys=trusted_keys())
         return cls(bundle, rivals=rivals, own_names=own_names, fiscal_year_starts=fiscal_year_starts, threads=threads)
 
     def with_calibration(self, calibration: Calibration) -> LossClassifier:

@@ -1,4 +1,4 @@
-"""The command line: `lossnlp classify`, `lossnlp explain`, `lossnlp taxonomy`, `lossnlp change`."""
+"""The command line: `lossnlp classify`, `lossnlp explain`, `lossnlp taxonomy`, `lossnlp change`, `lossnlp bundle`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lossnlp.classifier import LossClassifier
+from lossnlp.cli_bundle import bundle
 from lossnlp.deal import Deal
 from lossnlp.errors import InvalidDealError, LossNlpError
 from lossnlp.explain import explained
@@ -30,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Reads lost deals and says, with evidence, why they were lost.",
 )
+app.add_typer(bundle, name="bundle")
 ModelOption = Annotated[
     Path | None, typer.Option("--model", envvar="LOSSNLP_MODEL", help="Model bundle folder; default: the shipped one.")
 ]

@@ -16,6 +16,7 @@ from pyspark.sql import functions as f
 from lossnlp.bundle import find_default_bundle, read_bundle
 from lossnlp.errors import LossNlpError
 from lossnlp.pointer import find_bundle_folder
+from lossnlp.signing import trusted_keys
 from lossnlp_spark.columns import OUTCOMES, ddl
 from lossnlp_spark.progress import PartFigures, PartitionFigures, Plan, Progress
 from lossnlp_spark.reading import read_batches
@@ -88,7 +89,8 @@ def assess_table(
 
 
 def _plan(job: Job, deals: DataFrame) -> Plan:
-    bundle = read_bundle(find_bundle_folder(job.bundle) if job.bundle else find_default_bundle())
+    folder = find_bundle_folder(job.bundle) if job.bundle else find_default_bundle()
+    bundle = read_bundle(folder, keys=trusted_keys())
     files, digest = fingerprint(deals)
     return Plan(
         model_version=bundle.manifest.version,

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Annotated, Any
 
 import structlog
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Security
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from lossnlp.assessment import Assessment
@@ -17,17 +16,14 @@ from lossnlp.deal import Deal
 from lossnlp.errors import LossNlpError
 from lossnlp.lines import find_deal_id
 from lossnlp.taxonomy import Taxonomy
-from serving import inbox, openapi, outbox, store
+from serving import openapi, store
 from serving.auth import KnownKey, require_key
 from serving.body import parse_body, read_body
-from serving.doors import Doors
-from serving.drift.looks import find_look
-from serving.errors import CallerLeftError, OverloadError, SchemaError
+from serving.errors import CallerLeftError, OverloadError
 from serving.intake import Intake, parse_deal
 from serving.load.entrance import HEADERS, Entrance, read_caller
 from serving.logs import describe_error
 from serving.problems import FieldFault, ProblemError
-from serving.schema import require_usable_schema
 from serving.store import Database
 from serving.tables import WriteBackRow
 
@@ -122,7 +118,6 @@ DatabaseDep = Annotated[Database, Depends(get_database)]
 MAY_CLASSIFY = Security(require_key, scopes=["classify"])
 MAY_READ = Security(require_key, scopes=["read"])
 
-health = APIRouter(tags=["health"])
 v1 = APIRouter(prefix="/v1", tags=["assessments"])
 
 
@@ -195,41 +190,6 @@ def get_assessment(assessment_id: str, database: DatabaseDep) -> JSONResponse:
 def get_taxonomy(intake: IntakeDep) -> Taxonomy:
     """Gives the loss reasons, their groups and the MEDDPICC elements that the loaded model knows."""
     return intake.assessor.taxonomy
-
-
-@health.get("/healthz")
-async def is_alive() -> dict[str, str]:  # not in the thread pool: it answers while every thread classifies
-    """Says that the process answers."""
-    return {"status": "alive"}
-
-
-@health.get("/readyz", responses=openapi.problem_answers(503))
-async def is_ready(request: Request, intake: IntakeDep) -> dict[str, str]:
-    """Says that the model is loaded and the database is reachable and up to date."""
-    doors: Doors = request.app.state.doors  # it is asked as they ask it: busy with deals is not unready
-    try:
-        await to_thread.run_sync(require_usable_schema, doors.database.engine, limiter=doors.limiter)
-    except SchemaError:
-        raise ProblemError(503, "The database is away or not migrated; the log of the service tells more.") from None
-    return {"status": "ready", "model": intake.assessor.model_version}
-
-
-@health.get(
-    "/metrics",
-    response_class=PlainTextResponse,
-    dependencies=[MAY_READ],
-    responses=openapi.problem_answers(401, 403),
-)
-def get_metrics(intake: IntakeDep, database: DatabaseDep) -> Response:
-    """Gives the counters in Prometheus' text format."""
-    with database.reading() as session:
-        write_backs, events = outbox.count_by_state(session), inbox.count_by_state(session)
-        due_at, look = inbox.find_oldest_due(session), find_look(session)
-    found = {one.feature: (one.p, one.is_alarm) for one in look.findings} if look else {}
-    intake.metrics.note_drift(look.looked_at if look else None, found)
-    oldest_due_s = (store.now() - due_at).total_seconds() if due_at else 0.0
-    shown = intake.metrics.render(write_backs, events, oldest_due_s=oldest_due_s)
-    return Response(shown, media_type="text/plain; version=0.0.4")
 
 
 def _batch_items(body: object, *, limit: int) -> list[Any]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
-from serving import api, door_routes, flat, openapi_30
+from serving import api, door_routes, flat, health, openapi_30
 from serving.audit.denials import DenialLog
 from serving.auth import keys_in_use
 from serving.doors import open_doors
@@ -27,29 +27,34 @@ from serving.problems import add_problem_handlers
 from serving.schema import require_current_schema
 from serving.settings import Settings
 from serving.store import Database
+from serving.traces import Traces, open_traces
 
 _DESCRIPTION = "Reads closed-lost deals: why they were lost, what was missing, who says so, and when to come back."
 
 
-def create_app(settings: Settings, *, assessor: Assessor | Follower | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, assessor: Assessor | Follower | None = None, traces: Traces | None = None
+) -> FastAPI:
     """Gives the web application.
 
     Args:
         settings: What the installation has set.
         assessor: A classifier that stays, or what follows one; None follows the model that the settings name, loaded when the app starts.
+        traces: Begins traces; None takes what OpenTelemetry's variables ask for.
 
     Raises:
         ConfigurationError: The database URL, a setting of the doors or the mapping file cannot be used.
     """
     database, metrics = Database(settings.database_url), Metrics()
     doors = open_doors(settings, Database(settings.database_url), metrics)
-    denials = DenialLog(database)
+    denials, traces = DenialLog(database), traces or open_traces()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         require_start(settings, database)
         with _taking_in(settings, assessor or open_model(settings), database, metrics) as app.state.intake:
             yield
+        traces.close()
         denials.close()
         doors.database.close()
         database.close()
@@ -65,10 +70,10 @@ def create_app(settings: Settings, *, assessor: Assessor | Follower | None = Non
     )
     app.state.settings, app.state.database, app.state.doors = settings, database, doors
     app.state.entrance = Entrance(settings)
-    app.add_middleware(RequestScope, metrics=metrics, denials=denials)
+    app.add_middleware(RequestScope, metrics=metrics, denials=denials, traces=traces)
     add_problem_handlers(app)
     app.include_router(api.v1)
-    app.include_router(api.health)
+    app.include_router(health.health)
     app.include_router(flat.v1)
     app.include_router(openapi_30.router)
     app.include_router(door_routes.routes)

@@ -72,11 +72,16 @@ def find_known(offered: str, keys: Iterable[KnownKey]) -> KnownKey | None:
 
 def keys_in_use(settings: Settings, database: Database) -> list[KnownKey]:
     """Gives all keys in use: the one that the environment names, which may do everything, then those that were made."""
-    first = settings.api_key
-    known = [KnownKey(FIRST_KEY, digest_secret(first.get_secret_value()), ("admin",))] if first else []
+    known = first_key(settings)
     with database.reading() as session:
         rows = find_keys(session)
         return known + [KnownKey(row.name, row.key_sha256, tuple(row.scopes), row.id, row.last_used_at) for row in rows]
+
+
+def first_key(settings: Settings) -> list[KnownKey]:
+    """Gives the key that the environment names, which may do everything, where it names one."""
+    first = settings.api_key
+    return [KnownKey(FIRST_KEY, digest_secret(first.get_secret_value()), ("admin",))] if first else []
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -97,9 +102,16 @@ def check_key(credentials: HTTPAuthorizationCredentials | None, settings: Settin
     """Gives the key in use that the credentials are, its use noted.
 
     Raises:
-        ProblemError: 401 without a key or with one that is not, or no longer, in use.
+        ProblemError: 401 without a key or with one that is not, or no longer, in use; 503 where the database is away, but for the
+            key that the environment names.
     """
-    known = keys_in_use(settings, database)
+    try:
+        known = keys_in_use(settings, database)
+    except SQLAlchemyError as error:
+        known = first_key(settings)
+        if credentials is None or find_known(credentials.credentials, known) is None:
+            _log.warning("keys_not_read", **describe_error(error))
+            raise ProblemError(503, "API keys cannot be checked: the database is away. Try again later.") from None
     key = find_known(credentials.credentials, known) if credentials else None
     if key is None:
         detail = "This needs an API key in use, as the header 'Authorization: Bearer KEY'."

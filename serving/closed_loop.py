@@ -24,6 +24,7 @@ from serving.reports.pack_files import run_packs
 from serving.reports.winback_reminders import open_reminders
 from serving.schema import open_database
 from serving.settings import Settings
+from serving.traces import Traces, open_traces
 from serving.worker import Worker
 
 _GRACE_S = 30.0
@@ -89,17 +90,23 @@ def open_closed_loop(settings: Settings) -> ClosedLoop:
         BundleError: The model cannot be loaded.
     """
     crm, database = connect_crm(settings), open_database(settings.database_url)
-    return _around(settings, crm, open_intake(settings, open_model(settings).model, database, Metrics()))
+    return _around(settings, crm, open_intake(settings, open_model(settings).model, database, Metrics()), open_traces())
 
 
-def _around(settings: Settings, crm: Crm, intake: Intake) -> ClosedLoop:
+def _around(settings: Settings, crm: Crm, intake: Intake, traces: Traces) -> ClosedLoop:
     """Gives the loops around an intake, with the labels that its model has now."""
     database, taxonomy = intake.database, intake.assessor.taxonomy
     reminders = open_reminders(settings, database, crm=crm, taxonomy=taxonomy)
     return ClosedLoop(
         Poller(database, crm, since_on=settings.poll_since),
-        Receiver(database, crm, intake.for_crm(crm.name).asked_by(Caller(is_bulk=True)), database.moment),
-        Worker(database, crm, database.moment, fields=read_field_map(settings, taxonomy)),
+        Receiver(
+            database,
+            crm,
+            intake.for_crm(crm.name).asked_by(Caller(is_bulk=True)),
+            database.moment,
+            traces=traces,
+        ),
+        Worker(database, crm, database.moment, fields=read_field_map(settings, taxonomy), traces=traces),
         (
             reminders.run,
             partial(run_packs, database, settings),
@@ -125,12 +132,13 @@ def run_following(settings: Settings, stop: Event, *, poll: bool, follower: Foll
     database, metrics = open_database(settings.database_url), Metrics()
     following, shadow = follower or open_model(settings), open_shadow(settings, database, metrics)
     record = ServiceRecord(database, settings.model or "", "worker")
-    every_s = settings.poll_every_s if poll else None
+    every_s, traces = settings.poll_every_s if poll else None, open_traces()
     with following.watching(record, metrics), shadow.reading() if shadow else nullcontext():
         while not stop.is_set():
             with _until(stop, following) as ended:
                 intake = open_intake(settings, following.model, database, metrics, companion=shadow)
-                _around(settings, connect_crm(settings), intake).run(ended, poll_every_s=every_s)
+                _around(settings, connect_crm(settings), intake, traces).run(ended, poll_every_s=every_s)
+    traces.close()
 
 
 @contextmanager

@@ -13,15 +13,14 @@ from datetime import datetime
 from math import nan
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.backlog import BacklogGauges
 from serving.load.counts import LoadCounts
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_STATES = ("due", "sending", "sent", "failed", "undone")
-_INBOX_STATES = ("due", "taking", "taken", "silent", "gone", "unreadable", "failed")
 
 
 class Metrics:
@@ -42,13 +41,6 @@ class Metrics:
             ["door", "outcome"],
             registry=self._registry,
         )
-        self._write_backs = self._gauge("lossnlp_write_backs", "Write-backs by state.", "state")
-        self._inbox = self._gauge("lossnlp_inbox_events", "Events of the inbox by state.", "state")
-        self._oldest_due_seconds = self._gauge(
-            "lossnlp_inbox_oldest_due_seconds",
-            "How long the longest-waiting event of the inbox has been due; 0 when none is.",
-        )
-
         self._model = Gauge(
             "lossnlp_model",
             "How many processes have this model in service.",
@@ -71,6 +63,7 @@ class Metrics:
         )
         self._add_drift_gauges()
         self.load = LoadCounts(self._registry)
+        self.backlog = BacklogGauges(self._registry)
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
         """Gives a gauge of what all processes share: the one that looked last knows best."""
@@ -130,20 +123,19 @@ class Metrics:
             self._drift_p.labels(feature).set(nan if p is None else p)
             self._drift_alarm.labels(feature).set(is_alarm)
 
-    def render(self, write_backs: Mapping[str, int], events: Mapping[str, int], *, oldest_due_s: float) -> bytes:
-        """Gives all metrics in Prometheus' text format.
+    def names(self) -> set[str]:
+        """Gives the names of all that is shown, as Prometheus has them."""
+        return {name for family in self._registry.collect() for name in _shown_names(family)}
 
-        Args:
-            write_backs: How many stand in each state at this moment.
-            events: How many events of the inbox stand in each state at this moment.
-            oldest_due_s: How long the longest-waiting event has been due, in seconds; below 0 counts as 0.
-        """
-        for state in _STATES:
-            self._write_backs.labels(state).set(write_backs.get(state, 0))
-        for state in _INBOX_STATES:
-            self._inbox.labels(state).set(events.get(state, 0))
-        self._oldest_due_seconds.set(max(0.0, oldest_due_s))
+    def render(self) -> bytes:
+        """Gives all metrics in Prometheus' text format."""
         return generate_latest(_of_all_processes(self._registry))
+
+
+def _shown_names(family: Metric) -> tuple[str, ...]:
+    if family.type == "histogram":
+        return tuple(f"{family.name}_{part}" for part in ("bucket", "sum", "count"))
+    return (f"{family.name}_total",) if family.type == "counter" else (family.name,)
 
 
 def _of_all_processes(own: CollectorRegistry) -> CollectorRegistry:

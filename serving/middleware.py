@@ -17,6 +17,7 @@ from serving.audit.denials import DenialLog, find_denial
 from serving.logs import describe_error
 from serving.metrics import Metrics
 from serving.problems import ProblemError, problem_response, unexpected_problem
+from serving.traces import NO_TRACES, Begun, Traces
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -58,12 +59,14 @@ class RequestScope:
         app: What answers.
         metrics: Where requests are counted.
         denials: Where denied requests are written down.
+        traces: Begins a trace for each request.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, denials: DenialLog) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, denials: DenialLog, traces: Traces = NO_TRACES) -> None:
         self._app = app
         self._metrics = metrics
         self._denials = denials
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; nothing escapes to the server, which would log messages that quote the input."""
@@ -73,6 +76,15 @@ class RequestScope:
         _hold_model(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        with self._traces.begin("request", headers=dict(Headers(scope=scope))) as begun:
+            try:
+                await self._answer(exchange, receive)
+            finally:
+                self._note(exchange, begun)
+                await self._note_denial(exchange)
+
+    async def _answer(self, exchange: _Exchange, receive: Receive) -> None:
+        scope = exchange.scope
         try:
             if (fault := _find_fault(scope)) is not None:
                 return await problem_response(fault)(scope, receive, exchange.send_marked)
@@ -83,9 +95,6 @@ class RequestScope:
             _log.error("unexpected_error", route=exchange.route, **describe_error(error))
             if exchange.status is None:
                 await problem_response(unexpected_problem(error))(scope, receive, exchange.send_marked)
-        finally:
-            self._note(exchange)
-            await self._note_denial(exchange)
 
     async def _note_denial(self, exchange: _Exchange) -> None:
         status, route = exchange.status or _CLIENT_LEFT, exchange.route
@@ -93,11 +102,13 @@ class RequestScope:
         if denial is not None:
             await self._denials.note(denial)
 
-    def _note(self, exchange: _Exchange) -> None:
+    def _note(self, exchange: _Exchange, begun: Begun) -> None:
         seconds = time.perf_counter() - exchange.started_s
         method = exchange.scope["method"] if exchange.scope["method"] in _METHODS else "other"
         status = exchange.status or _CLIENT_LEFT
         self._metrics.count_request(method, exchange.route, status=status, seconds=seconds)
+        facts = {"http.request.method": method, "http.route": exchange.route, "http.response.status_code": status}
+        begun.name(f"{method} {exchange.route}", {**facts, "lossnlp.request_id": exchange.request_id})
         _log.info("request", method=method, route=exchange.route, status=status, latency_ms=round(seconds * 1000, 1))
 
 

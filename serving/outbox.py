@@ -315,6 +315,11 @@ def find_write_backs(session: Session, states: Sequence[str] = (), *, limit: int
     return list(reversed(rows))
 
 
+def find_oldest_due(session: Session) -> datetime | None:
+    """Gives since when the longest-waiting write-back is due, or from when on; None when none waits."""
+    return session.scalar(select(func.min(WriteBackRow.due_at)).where(WriteBackRow.state == "due"))
+
+
 def count_by_state(session: Session, *, batch_id: str | None = None) -> dict[str, int]:
     """Gives how many write-backs stand in each state: all, or those of a batch."""
     query = select(WriteBackRow.state, func.count()).group_by(WriteBackRow.state)

@@ -19,6 +19,7 @@ from serving.intake import Intake, parse_deal
 from serving.logs import describe_error, short_cause
 from serving.loops import repeat
 from serving.store import Database, is_database_away, now
+from serving.traces import NO_TRACES, Traces, part
 
 LEASE_S = 600.0
 # Answers that one bad deal may cause; where the CRM as such is away, asking for each alone would only add to it
@@ -38,12 +39,14 @@ class Receiver:
         crm: Where the deals are fetched.
         intake: Classifies and keeps.
         clock: Gives the moment; tests hand in their own.
+        traces: Begins a trace for what is taken together.
     """
 
     database: Database
     crm: Crm
     intake: Intake
     clock: Callable[[], datetime] = now
+    traces: Traces = NO_TRACES
 
     def run(self, stop: Event, *, poll_s: float = 2.0) -> None:
         """Takes deals in until `stop` is set; a fault is logged and tried again, never the end."""
@@ -60,13 +63,15 @@ class Receiver:
             session.commit()
         if not claims:
             return 0
-        self._take_all(claims)
+        with self.traces.begin("take events", crm=self.crm.name, events=len(claims)):
+            self._take_all(claims)
         return len(claims)
 
     def _take_all(self, claims: list[InboxClaim]) -> None:
         """Takes the claimed deals in; where the CRM answers that it cannot read them all, by halves, so that one stops no other."""
         try:
-            found = self.crm.fetch_requests(list(dict.fromkeys(claim.deal_id for claim in claims)))
+            with part("fetch from CRM"):
+                found = self.crm.fetch_requests(list(dict.fromkeys(claim.deal_id for claim in claims)))
         except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
             has_answered = getattr(error, "status", None) in _MAY_BE_ONE_DEALS
             if has_answered and 1 < len(claims) <= _FEW:

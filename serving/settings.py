@@ -33,6 +33,17 @@ ModelName = Annotated[str, BeforeValidator(_path_as_text)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 
 
+def _split_keys(keys: object) -> object:
+    """Gives the keys of a list; one that is set and holds none must not read as none asked for."""
+    split = _split_names(keys)
+    if isinstance(keys, str) and not split:
+        raise ValueError("it is set and holds no key")
+    return split
+
+
+Keys = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_keys)]
+
+
 class Settings(BaseSettings):
     """What an installation may set; every name stands in the environment as `LOSSNLP_<NAME>`.
 
@@ -42,6 +53,8 @@ class Settings(BaseSettings):
         api_key: A first API key, for start-up; further keys are made with `lossnlp-serve keys create`.
         model: The model in service: a bundle folder, a folder of bundles with the pointer `champion.json`, or an alias of a registry
             (`registry:MODEL@ALIAS`); None is the bundle that ships with lossnlp.
+        bundle_key: Public key that must have signed every model bundle which is put in service, or several with commas between them, each
+            the second line of a minisign `.pub` file; none given, no signature is asked for.
         model_every_s: Time between two looks whether another model is named, in seconds, at least 0.05.
         shadow_model: A challenger that reads every new deal along, named as `model` is, with the pointer `challenger.json`; None has
             none.
@@ -91,6 +104,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url, repr=False)
     api_key: SecretStr | None = None
     model: ModelName | None = None
+    bundle_key: Keys = ()
     model_every_s: float = Field(default=10.0, ge=0.05)
     shadow_model: ModelName | None = None
     rivals: Names = ()

@@ -24,6 +24,7 @@ from lossnlp.assessment import Assessment
 from lossnlp.deal import Deal
 from serving.errors import ConfigurationError, UnknownIdError
 from serving.tables import AssessmentRow, DealRow, LossRow
+from serving.traces import part
 
 # What a CRM says of a deal, by the same name in `Deal` and in the tables of deals and losses
 DEAL_FIELDS = (
@@ -68,13 +69,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Gives a session for looking; whatever it changed is dropped."""
-        with self._reading() as session:
+        with part("read database"), self._reading() as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Gives a unit of work; the caller commits in plain sight, or nothing has happened."""
-        with self._turn, self._writing() as session:
+        with part("write database"), self._turn, self._writing() as session:
             yield session
 
     def moment(self) -> datetime:

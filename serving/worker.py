@@ -20,6 +20,7 @@ from serving.loops import repeat
 from serving.outbox import Claim
 from serving.store import Database, now
 from serving.tables import AttemptRow, WriteBackRow, cut_error
+from serving.traces import NO_TRACES, Traces, part
 from serving.writeback import Decision, decide, decide_undo
 
 LEASE_S = 900.0
@@ -42,6 +43,7 @@ class Worker:
         clock: Gives the moment; tests hand in their own.
         fields: What our fields and values are called there, and when each may be written.
         watch: Says when the clock cannot tell whether a lease has run out.
+        traces: Begins a trace for what is sent together.
     """
 
     database: Database
@@ -49,6 +51,7 @@ class Worker:
     clock: Callable[[], datetime] = now
     fields: FieldMap = field(default_factory=FieldMap.plain)
     watch: ClockWatch = field(default_factory=ClockWatch, repr=False, compare=False)
+    traces: Traces = NO_TRACES
 
     def run(self, stop: Event, *, poll_s: float = 5.0) -> None:
         """Sends until `stop` is set; a fault is logged and tried again, never the end."""
@@ -59,13 +62,17 @@ class Worker:
         claims = self._claim()
         if not claims:
             return 0
+        with self.traces.begin("send write-backs", crm=self.crm.name, write_backs=len(claims)):
+            self._send_all(claims)
+        return len(claims)
+
+    def _send_all(self, claims: list[Claim]) -> None:
         try:
             results = self._send(claims)
         except Exception as error:  # noqa: BLE001 (whatever a CRM client raises, it is tried again)
             _log.warning("crm_call_failed", crm=self.crm.name, **describe_error(error))
             results = [_unknown_result(claim.deal_id, type(error).__name__) for claim in claims]
         self._settle(claims, results)
-        return len(claims)
 
     def _claim(self) -> list[Claim]:
         at, crm = self.clock(), self.crm
@@ -81,12 +88,14 @@ class Worker:
 
     def _send(self, claims: list[Claim]) -> list[SendResult]:
         """Gives one result a claim: reads what stands, writes down the intent, sends."""
-        current = self.crm.fetch_fields([claim.deal_id for claim in claims])
+        with part("fetch from CRM"):
+            current = self.crm.fetch_fields([claim.deal_id for claim in claims])
         known = [claim for claim in claims if claim.deal_id in current]
         decisions = {c.deal_id: self._decide(c, current[c.deal_id]) for c in known}
         intended = self._record_intents(known, decisions)
         changes = [FieldChange(deal_id, d.write, before=d.before) for deal_id, d in intended.items() if d.write]
-        told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
+        with part("send to CRM", deals=len(changes)):
+            told = {result.deal_id: result for result in (self.crm.send_fields(changes) if changes else [])}
         unsent = {c.deal_id: SendResult(c.deal_id, error="lease_lost") for c in known if c.deal_id not in intended}
         unsent |= {c.deal_id: SendResult(c.deal_id, error="deal_not_found") for c in claims if c.deal_id not in current}
         unsent |= {deal_id: SendResult(deal_id) for deal_id, decision in intended.items() if not decision.write}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,9 +19,10 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from lossnlp.bundle import MANIFEST, Bundle, find_default_bundle, read_bundle
+from lossnlp.bundle import MANIFEST, Bundle, find_default_bundle, read_bundle, sign_bundle
 from lossnlp.classifier import LossClassifier
 from lossnlp.errors import LossNlpError
+from lossnlp.signing import SIGNATURE, SIGNING_KEY, SIGNING_PASSWORD
 from training import registry
 from training.behaviour import check_behaviour, is_checkable, read_behaviour
 from training.decision import Decision, decision_figures, decision_tags, decision_text, write_to_card
@@ -147,12 +149,13 @@ def _one_shown(reader: LossClassifier, examined: Examined, golden: int) -> Shown
 def _record(challenger: Bundle, decision: Decision) -> None:
     """Writes card and registry first and moves the alias last, so that who follows the alias meets a whole bundle."""
     write_to_card(challenger.folder, decision)
+    signature = _sign(challenger.folder) if decision.outcome != "refused" else ()
     version = registry.find_version_of(challenger.manifest.version)
     if version is None:
         with mlflow.start_run(run_name="gate"):
             version = registry.register_bundle(challenger.folder)
     else:
-        registry.replace_files(version, challenger.folder, ("MODEL_CARD.md", MANIFEST))
+        registry.replace_files(version, challenger.folder, ("MODEL_CARD.md", MANIFEST, *signature))
     place = f"gate/{decision.decided_at.replace(':', '')}"
     figures = json.dumps(decision_figures(decision), indent=1)
     registry.record_texts(version, {f"{place}.md": decision_text(decision), f"{place}.json": figures})
@@ -163,10 +166,20 @@ def _record(challenger: Bundle, decision: Decision) -> None:
             registry.take_alias(CHALLENGER)
 
 
+def _sign(challenger: Path) -> tuple[str, ...]:
+    """Gives the name of the signature it has made; none where LOSSNLP_SIGNING_KEY names no key."""
+    key = os.environ.get(SIGNING_KEY)
+    if not key:
+        return ()
+    sign_bundle(challenger, Path(key), password=os.environ.get(SIGNING_PASSWORD))
+    return (SIGNATURE,)
+
+
 def _asked(arguments: Sequence[str] | None) -> Asked:
     ask = argparse.ArgumentParser(
         prog="python -m training.promote",
-        description="Compares a challenger with the bundle in service and puts it in its place where nothing is lost and something won.",
+        description="Compares a challenger with the bundle in service and puts it in its place where nothing is lost and something won. "
+        "What is promoted is signed with the key file that LOSSNLP_SIGNING_KEY names.",
     )
     ask.add_argument(
         "challenger", nargs="?", default="", help="bundle folder or version; default: the alias challenger"

@@ -61,6 +61,11 @@ class Entrance:
         self._taken: Counter[str] = Counter()
         self._threads = CapacityLimiter(sum(self._places.values()))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a request for one deal would be let in at this moment."""
+        return self._taken["live"] < self._places["live"]
+
     async def answer(self, request: Request, intake: Intake, work: Callable[[Intake], T]) -> T:
         """Gives the answer of work about deals, done in a thread.
 

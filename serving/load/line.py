@@ -20,6 +20,7 @@ from serving.load.counts import LoadCounts
 from serving.load.rounds import RoundLimits, read_round, reads_many
 from serving.load.rows import Rows, Ticket
 from serving.logs import describe_error
+from serving.traces import part
 
 if TYPE_CHECKING:
     from serving.intake import Assessor
@@ -92,6 +93,10 @@ class Line:
             CallerLeftError: The caller left before it began.
             InvalidDealError: Nothing readable stands in its documents.
         """
+        with part("classify", row=ticket.caller.row, chars=ticket.chars):
+            return self._await_answer(ticket)
+
+    def _await_answer(self, ticket: Ticket) -> Assessment:
         try:
             return ticket.answer.result(ticket.caller.remaining_s)
         except CancelledError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lossnlp.bundle import MANIFEST, Bundle, read_bundle
 from lossnlp.errors import BundleError
 from lossnlp.pointer import CHAMPION, find_bundle_folder, write_pointer
+from lossnlp.signing import SIGNATURE
 from serving.model.sources import Named, made_whole, one_bundle_alone
 
 
@@ -84,10 +85,13 @@ def _copy(bundle: Bundle, folder: Path) -> Path:
     if bundle.folder.parent == folder:
         return bundle.folder
     there = folder / bundle.manifest.version
+    signature = [SIGNATURE] if bundle.path(SIGNATURE).is_file() else []
     if not there.is_dir():
         with made_whole(there) as fresh:
-            for name in (*bundle.manifest.files, MANIFEST):
+            for name in (*bundle.manifest.files, MANIFEST, *signature):
                 shutil.copyfile(bundle.path(name), fresh / name)
+    elif signature and (there / MANIFEST).read_bytes() == bundle.path(MANIFEST).read_bytes():
+        shutil.copyfile(bundle.path(SIGNATURE), there / SIGNATURE)  # it was signed since
     return there
 
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from lossnlp.bundle import read_bundle
 from lossnlp.classifier import LossClassifier
 from lossnlp.cores import usable_cores
-from lossnlp.pointer import CHALLENGER, CHAMPION
+from lossnlp.pointer import CHALLENGER, CHAMPION, find_bundle_folder
 from serving.crm.connect import read_field_map
 from serving.intake import Assessor
 from serving.model.folder import FolderSource
@@ -50,8 +51,8 @@ def bundle_loader(settings: Settings, *, threads: int | None = None) -> LoadBund
     """
 
     def load(folder: Path) -> Assessor:
-        classifier = LossClassifier.load(
-            folder,
+        classifier = LossClassifier(
+            read_bundle(find_bundle_folder(folder), keys=settings.bundle_key),
             rivals=settings.rivals,
             own_names=settings.own_names,
             fiscal_year_starts=settings.fiscal_year_starts,
@@ -76,7 +77,7 @@ def load_assessor(settings: Settings) -> Assessor:
     """Gives the classifier of the bundle that the settings name at this moment.
 
     Raises:
-        BundleError: The bundle is missing, incomplete or altered.
+        BundleError: The bundle is missing, incomplete, altered, or not signed by LOSSNLP_BUNDLE_KEY where that is set.
         ConfigurationError: A company's own file names labels that the model does not know.
     """
     source = champion_source(settings)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import yaml
@@ -18,6 +19,7 @@ from lossnlp.bundle import MANIFEST, Manifest, read_bundle
 from lossnlp.bundle_files import MANIFEST_BYTES, get_most_bytes
 from lossnlp.errors import BundleError
 from lossnlp.pointer import find_bundle_folder, pointer_file, write_pointer
+from lossnlp.signing import SIGNATURE, SIGNATURE_BYTES
 from serving.errors import ConfigurationError
 from serving.model.sources import Named, SourceAwayError, made_whole
 from serving.outgoing import fetch_body, open_client, read_parts
@@ -64,13 +66,15 @@ class _Answer(BaseModel):
 class RegistrySource:
     """The version of a registered model that bears an alias.
 
-    A version's bundle is fetched once, checked, and kept under `kept`: a rollback to it downloads nothing.
+    A version's bundle is fetched once, checked, and kept under `kept`: a rollback to it downloads nothing. Signatures are checked by who
+    loads it.
 
     Args:
         client: Reaches the tracking server.
         model: Name of the registered model.
         alias: The alias.
         kept: Folder of the bundles that were fetched.
+        is_signed: Whether a version's signature is fetched too, for who loads it to check.
 
     Source: https://mlflow.org/docs/latest/api_reference/rest-api.html
     """
@@ -79,6 +83,7 @@ class RegistrySource:
     model: str
     alias: str
     kept: Path
+    is_signed: bool = False
     may_change: bool = True
 
     def find_named(self) -> Named:
@@ -91,6 +96,8 @@ class RegistrySource:
         folder = self.kept / self._name(named.reference)
         if not folder.is_dir():
             self._fetch_whole(named.reference, folder)
+        if self.is_signed and not (folder / SIGNATURE).is_file():
+            self._fetch_signature(named.reference, folder)
         write_pointer(self.kept, folder.name, alias=self._last)
         return folder
 
@@ -112,6 +119,22 @@ class RegistrySource:
         with made_whole(folder) as fresh:
             self._download(version, fresh)
             read_bundle(fresh)
+
+    def _fetch_signature(self, version: str, folder: Path) -> None:
+        """Puts the signature into the folder where the version has one; without it, who loads the bundle refuses it."""
+        fresh = folder / f".{SIGNATURE}-{uuid4().hex}"
+        try:
+            self._save(version, f"{self._find_bundle(version)}/{SIGNATURE}", fresh, most_bytes=SIGNATURE_BYTES)
+            fresh.replace(folder / SIGNATURE)
+        except BundleError:
+            return
+        except SourceAwayError as error:  # a store of artifacts may answer so for a file that is not there
+            message = (
+                f"The signature of version {version} cannot be fetched ({error.message}); was it registered unsigned?"
+            )
+            raise SourceAwayError(message) from None
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def find_bundle(self, wanted: str) -> Named:
         """Gives a version of the model."""
@@ -205,7 +228,8 @@ def open_registry(settings: Settings, named: str, *, alias: str) -> RegistrySour
         message = f"'{named}' names no registered model; write registry:MODEL@ALIAS, such as registry:lossnlp@{alias}."
         raise ConfigurationError(message, field="LOSSNLP_MODEL")
     client = _connect(_read_registry_settings())
-    return RegistrySource(client, found[1], found[2] or alias, settings.var_dir / "models")
+    kept, is_signed = settings.var_dir / "models", bool(settings.bundle_key)
+    return RegistrySource(client, found[1], found[2] or alias, kept, is_signed=is_signed)
 
 
 def _read_registry_settings() -> RegistrySettings:

@@ -17,6 +17,7 @@ FROM_ENVIRONMENT = {
     "database_url": ("sqlite:///x", "sqlite:///x"),
     "api_key": ("first", SecretStr("first")),
     "model": ("some/bundle", "some/bundle"),
+    "bundle_key": ("RWone, RWtwo", ("RWone", "RWtwo")),
     "model_every_s": ("5", 5.0),
     "shadow_model": ("registry:lossnlp", "registry:lossnlp"),
     "rivals": ("Rostera, Shift Peak ,", ("Rostera", "Shift Peak")),

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.gate_trials import golden_deals
 from lossnlp.bundle import read_bundle
+from lossnlp.signing import write_key_pair
 from tests.mlflow_server import mlflow_server
 from tests.training.small_bundle import seal, write_small_bundle
 from training import promote, registry
@@ -110,6 +111,17 @@ def test_force_promotes_and_keeps_the_reason(versions: tuple[str, str], bundles:
     assert (tags["gate.outcome"], tags["gate.because"]) == ("forced", "The old one reads no French.")
     assert "none.jsonl cannot be read" in tags["gate.obstacle"]
     assert (registry.find_alias("champion"), registry.find_alias("challenger")) == (versions[1], None)
+
+
+def test_promoted_version_is_signed(
+    versions: tuple[str, str], bundles: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    public = write_key_pair(tmp_path / "bundles.key")
+    monkeypatch.setenv("LOSSNLP_SIGNING_KEY", str(tmp_path / "bundles.key"))
+    registry.give_alias("champion", versions[0])
+    given = [versions[1], "--golden", str(bundles[0] / "none.jsonl"), "--force", "--because", "Signed this time."]
+    assert promote.main(given) == promote.PROMOTED
+    assert read_bundle(registry.fetch_bundle(versions[1], tmp_path), keys=[public])
 
 
 @pytest.mark.usefixtures("versions")

@@ -93,7 +93,7 @@ def test_gauges_of_ended_processes_are_forgotten(tmp_path: Path, monkeypatch: py
     left = tmp_path / f"gauge_livesum_{int(ended.stdout)}.db"
     left.touch()
     monkeypatch.setenv(SHARED_FOLDER, str(tmp_path))
-    Metrics().render({}, {}, oldest_due_s=0)
+    Metrics().render()
     assert not left.exists()
 
 
@@ -101,6 +101,6 @@ def test_swapped_model_is_no_longer_counted() -> None:
     metrics = Metrics()
     metrics.show_model("1")
     metrics.show_model("2")
-    shown = metrics.render({}, {}, oldest_due_s=0).decode()
+    shown = metrics.render().decode()
     assert 'lossnlp_model{version="1"} 0.0' in shown
     assert 'lossnlp_model{version="2"} 1.0' in shown

@@ -56,7 +56,7 @@ def test_altered_bundle_is_refused_once_and_the_old_one_stays(
     [refused] = [line for line in logs if line["event"] == "model_refused"]
     assert "'encoder.bin'" in refused["why"]
     assert refused["serving"] == two[0] == follower.model.model_version
-    assert 'lossnlp_model_swaps_total{outcome="refused"} 1.0' in metrics.render({}, {}, oldest_due_s=0).decode()
+    assert 'lossnlp_model_swaps_total{outcome="refused"} 1.0' in metrics.render().decode()
 
 
 def test_mended_bundle_is_taken(

@@ -55,7 +55,8 @@ class Registry:
         self.fetched.append(f"{version}:{path}")
         if path == "MLmodel":
             return httpx2.Response(200, text=MLMODEL)
-        return httpx2.Response(200, content=(self.versions[version] / Path(path).name).read_bytes())
+        file = self.versions[version] / Path(path).name
+        return httpx2.Response(200, content=file.read_bytes()) if file.is_file() else httpx2.Response(404)
 
 
 @pytest.fixture

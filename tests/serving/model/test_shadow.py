@@ -66,7 +66,7 @@ def read_all(shadow: Shadow) -> None:
 
 
 def counted(shadow: Shadow, outcome: str) -> bool:
-    shown = shadow.metrics.render({}, {}, oldest_due_s=0).decode()
+    shown = shadow.metrics.render().decode()
     return f'lossnlp_shadow_deals_total{{outcome="{outcome}"}} 1.0' in shown
 
 
