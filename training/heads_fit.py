@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
@@ -44,6 +44,7 @@ _PASSES = 4
 _RATE = 1e-3
 _DEALS_A_STEP = 16
 _CLIP_NORM = 1.0
+_OF_THE_WAY = 0.7
 _FEWEST_GROUPS = 6
 
 Weights = Mapping[str, Tensor]
@@ -198,16 +199,19 @@ def _try(
 
 
 def fit_heads(network: LossNetwork, deals: ReadDeals, *, config: TrainConfig) -> None:
-    """Fits the token head and the mixing layer in place.
+    """Fits the token head and the mixing layer in place, and stays seven tenths of the way to the fit: labels few deals show lose less.
 
     Args:
         network: Where to begin; its encoder stays as it is.
         deals: What to learn from, at least one.
         config: `seed`, `warmup`, `weight_decay` and what the objective takes.
+
+    Source: Wortsman et al. 2022, "Robust Fine-Tuning of Zero-Shot Models"; docs/decisions/0026-verdicts-teach-the-heads.md.
     """
     torch.manual_seed(config.seed)
+    begun = [weight.detach().clone() for weight in _learning(network)]
     objective = Objective(config, network.layout)
-    learning = [*network.reader.head.parameters(), *network.mixing.parameters()]
+    learning = _learning(network)
     optimizer = AdamW(learning, lr=_RATE, weight_decay=config.weight_decay)
     steps = [step for number in range(_PASSES) for step in _steps(len(deals), seed=config.seed * 1_000 + number)]
     schedule = LambdaLR(optimizer, warm_then_down(len(steps), config.warmup))
@@ -221,7 +225,13 @@ def fit_heads(network: LossNetwork, deals: ReadDeals, *, config: TrainConfig) ->
         torch.nn.utils.clip_grad_norm_(learning, _CLIP_NORM)
         optimizer.step()
         schedule.step()
+    for weight, before in zip(learning, begun, strict=True):
+        weight.data.copy_(before.lerp(weight.data, _OF_THE_WAY))
     network.eval()
+
+
+def _learning(network: LossNetwork) -> list[nn.Parameter]:
+    return [*network.reader.head.parameters(), *network.mixing.parameters()]
 
 
 def _steps(count: int, *, seed: int) -> Iterator[list[int]]:

@@ -65,7 +65,7 @@ def read(network: LossNetwork) -> Read:
 
 
 def test_heads_learn_what_verdicts_say(network: LossNetwork, read: Read) -> None:
-    deals = read(96, silence="they went quiet", delay="moved to next year")
+    deals = read(192, silence="they went quiet", delay="moved to next year")
     before = probability_of_primary(network, deals)
     fit_heads(network, deals, config=CONFIG)
     assert before.min() < 0.5 < probability_of_primary(network, deals).min()
