@@ -115,7 +115,10 @@ def _check_host(request: httpx2.Request) -> None:
 def _check_peer(response: httpx2.Response) -> None:
     """Passes when the answer came from where it may: a name can mean another address by the time it is called."""
     stream = response.extensions.get("network_stream")
-    peer = stream.get_extra_info("server_addr") if stream is not None else None
+    try:
+        peer = stream.get_extra_info("server_addr") if stream is not None else None
+    except OSError:
+        raise httpx2.ReadError("The connection broke.") from None
     if isinstance(peer, tuple) and not is_allowed(str(peer[0])):
         response.close()
         raise _refused(response.request.url.host)
@@ -174,4 +177,4 @@ def _decompressed(parts: Iterable[bytes]) -> Iterator[bytes]:
                 waiting = unpacking.unconsumed_tail
         yield unpacking.flush(_PIECE_BYTES)
     except zlib.error:
-        raise OutgoingError("The answer is not compressed as it says.") from None
+        raise httpx2.DecodingError("The answer is not compressed as it says.") from None

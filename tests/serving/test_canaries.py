@@ -21,9 +21,9 @@ from serving.store import Database, now
 from serving.tables import AssessmentRow, DealRow, PersonRow
 from tests.serving.conftest import KEY, KeywordAssessor
 
-PERSONAL = ("Zebulina", "Quackenbush", "zebulina.q@canary.example", "+44 20 7946 0958", "4111 1111 1111 1111")
+PERSONAL = ("Aadhya", "Aloysius", "aadhya.q@canary.example", "+44 20 7946 0958", "4111 1111 1111 1111")
 PHRASE = "heliotrope ledger"
-NOTE = f"Zebulina Quackenbush ({PERSONAL[2]}, {PERSONAL[3]}) paid by {PERSONAL[4]}; the {PHRASE} made it a matter of price."
+NOTE = f"Aadhya Aloysius ({PERSONAL[2]}, {PERSONAL[3]}) paid by {PERSONAL[4]}; the {PHRASE} made it a matter of price."
 
 
 class QuotingAssessor(KeywordAssessor):
@@ -36,11 +36,11 @@ class QuotingAssessor(KeywordAssessor):
             "start": 0,
             "end": len(NOTE),
             "text": NOTE,
-            "speaker": "Zebulina Quackenbush",
+            "speaker": "Aadhya Aloysius",
             "role": "rep",
         }
         answer["reasons"][0]["evidence"] = [whole]
-        answer["winback"]["revisit_text"] = "Zebulina Quackenbush"
+        answer["winback"]["revisit_text"] = "Aadhya Aloysius"
         return Assessment.model_validate(answer)
 
 
@@ -54,7 +54,7 @@ def visited(
     app = create_app(redacting, assessor=QuotingAssessor())
     with TestClient(app, headers={"Authorization": f"Bearer {KEY}"}, raise_server_exceptions=False) as client:
         first = client.post("/v1/assessments", json={"id": "d-1", "text": NOTE})
-        stated = {"deal": {"id": "d-4", "stated_reason": "told by Zebulina Quackenbush"}}
+        stated = {"deal": {"id": "d-4", "stated_reason": "told by Aadhya Aloysius"}}
         client.post("/v1/assessments", json=stated | {"documents": [{"id": "note", "kind": "rep_note", "text": NOTE}]})
         told = client.post("/v1/assessments", json={"id": "d-2", "text": NOTE + " explode"}).text
         told += client.post("/v1/assessments", json={"id": "d-3", "text": NOTE, "closed_at": NOTE}).text
@@ -84,7 +84,7 @@ def test_stated_reason_and_remark_rest_redacted(settings: Settings) -> None:
         person = PersonRow(email="ana@example.com", name="Ana", role="ops", created_at=now())
         session.add(person)
         session.flush()
-        said = Said("accept", comment="Zebulina Quackenbush told me about price")
+        said = Said("accept", comment="Aadhya Aloysius told me about price")
         verdict = Bench(get_default_taxonomy(), redacts=True).give(session, assessment_id, person, said)
         assert verdict.comment == "[person 1] told me about price"
         assert session.get_one(DealRow, "d-4").stated_reason == "told by [person 1]"
@@ -92,12 +92,12 @@ def test_stated_reason_and_remark_rest_redacted(settings: Settings) -> None:
 
 
 def test_marked_words_rest_redacted_at_their_places() -> None:
-    quote = Evidence(document_id="note", start=0, end=25, text="Zebulina Quackenbush paid")
-    labels = VerdictLabels(reasons=("price",), evidence={"price": (quote,)}, revisit_text="ask Zebulina Quackenbush")
+    quote = Evidence(document_id="note", start=0, end=20, text="Aadhya Aloysius paid")
+    labels = VerdictLabels(reasons=("price",), evidence={"price": (quote,)}, revisit_text="ask Aadhya Aloysius")
     kept = redact_said(Said("change", labels), []).labels
     assert kept is not None
     (found,) = kept.evidence["price"]
-    assert (found.text, found.start, found.end) == ("[person 1] paid", 0, 25)
+    assert (found.text, found.start, found.end) == ("[person 1] paid", 0, 20)
     assert kept.revisit_text == "ask [person 1]"
 
 

@@ -238,7 +238,7 @@ def test_no_ack_without_a_commit(open_client: Opener) -> None:
     with client.app.state.database.engine.begin() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("DROP TABLE inbox")
     answer = client.post("/doors/salesforce", content=outbound_message(), headers=XML)
-    assert (answer.status_code, b"Ack" in answer.content) == (500, False)
+    assert (answer.status_code, b"Ack" in answer.content) == (503, False)
 
 
 def test_foreign_organisation_gets_no_ack(open_client: Opener) -> None:

@@ -55,7 +55,7 @@ def test_readiness_names_the_database_that_is_away(away: TestClient) -> None:
 
 def test_readiness_names_an_old_database(client: TestClient, settings: Settings) -> None:
     with Database(settings.database_url).engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'm0001'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0009'")
     answer = client.get("/readyz").json()
     assert (answer["errors"][0]["field"], "lossnlp-serve migrate" in answer["detail"]) == ("database", True)
 
