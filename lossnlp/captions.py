@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from io import StringIO
+from itertools import zip_longest
 
 from webvtt import WebVTT
 from webvtt.errors import MalformedCaptionError, MalformedFileError
@@ -79,7 +80,7 @@ def _read_plain(text: str) -> Iterator[Line]:
     """Gives the lines that are neither timings nor cue numbers nor comments."""
     lines = list(read_lines(text))
     joins = False
-    for line, after in zip(lines, [*lines[1:], None], strict=True):
+    for line, after in zip_longest(lines, lines[1:]):
         if _is_frame(text, line) or (after and text[line.start : line.end].isdigit() and _is_timing(text, after)):
             joins = False
             continue

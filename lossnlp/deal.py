@@ -35,9 +35,18 @@ def _day(value: object) -> object:
     return moment.date() if isinstance(moment, datetime) else moment
 
 
+def _number(value: object) -> object:
+    """Gives what may be a number; yes and no are none, though Python counts with them."""
+    if isinstance(value, bool):
+        raise ValueError("should be a number")  # noqa: TRY004 - pydantic asks for ValueError
+    return value
+
+
 Text = Annotated[str, StringConstraints(max_length=MAX_DOCUMENT_CHARS), BeforeValidator(_checked_text)]
 Label = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_checked_text)]
 Day = Annotated[date, BeforeValidator(_day)]
+Seconds = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_number)]
 
 
 class Frozen(BaseModel):
@@ -58,7 +67,7 @@ class Turn(Frozen):
 
     speaker: Label | None = None
     role: Role | None = None
-    start_s: float | None = Field(default=None, ge=0)
+    start_s: Seconds | None = None
     text: Text
 
 
@@ -124,7 +133,7 @@ class Deal(Frozen):
     closed_at: Day | None = None
     stated_reason: Label | None = None
     stage: Label | None = None
-    amount: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    amount: Amount | None = None
     currency: Annotated[str, Field(max_length=8)] | None = None
     owner: Label | None = None
     account: Label | None = None

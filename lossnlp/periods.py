@@ -110,7 +110,7 @@ def read_numeric_pair(match: Match, clock: Clock) -> Iterable[Period]:
     """Reads 09/27: month and year where day-month order, a leading zero or talk of a term says so, else a day."""
     first, second = int(match["a"]), int(match["b"])
     is_term = clock.is_day_first or match["a"][0] == "0" or bool(_TERM_WORDS.search(match.string))
-    if first <= len(MONTHS) and second >= clock.closed_on.year % 100 and (is_term or second > 31):
+    if 1 <= first <= len(MONTHS) and second >= clock.closed_on.year % 100 and (is_term or second > 31):
         return [_months(2000 + second, first, 1)]
     is_day_first = first > len(MONTHS) or (clock.is_day_first and second <= len(MONTHS))
     return _dates(clock.years, *((second, first) if is_day_first else (first, second)))

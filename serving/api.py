@@ -127,8 +127,9 @@ v1 = APIRouter(prefix="/v1", tags=["assessments"])
     dependencies=[MAY_CLASSIFY],
     response_model=TakenAssessment,
     responses={
-        200: openapi.answer_example("Assessed before: the stored answer.", openapi.EXAMPLE_ANSWER),
-        201: openapi.answer_example("Assessed now.", openapi.EXAMPLE_ANSWER),
+        200: openapi.answer_example("Assessed before: the stored answer.", openapi.EXAMPLE_ANSWER)
+        | openapi.stored_link(),
+        201: openapi.answer_example("Assessed now.", openapi.EXAMPLE_ANSWER) | openapi.stored_link(),
         **openapi.problem_answers(400, 401, 403, 413, 415, 422, 500, 503),
     },
     openapi_extra=openapi.deal_body() | {"parameters": HEADERS},

@@ -99,7 +99,15 @@ async def take_flow(request: Request) -> JSONResponse:
     return JSONResponse({"dealId": kept.deal_ids[0], "status": kept.outcome})
 
 
-@routes.post("/deals", openapi_extra=_json_body({"example": {"id": "event-4711", "deals": [{"id": "D-17"}]}}))
+@routes.post(
+    "/deals",
+    openapi_extra=_json_body(
+        {
+            "schema": {"$ref": "#/components/schemas/LostDeals"},
+            "example": {"id": "event-4711", "deals": [{"id": "D-17"}]},
+        }
+    ),
+)
 async def take_deals(request: Request) -> JSONResponse:
     """Takes lost deals of any CRM, signed with the shared secret.
 

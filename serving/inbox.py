@@ -21,6 +21,7 @@ End = Literal["taken", "silent", "gone", "unreadable", "failed", "away"]
 OPEN = ("due", "taking")
 _TELLABLE_AGAIN = ("failed", "silent")
 _DEATHS_BEFORE_ALONE = 2
+_MAX_KEY_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class InboxClaim:
     batch_id: str | None
 
 
+def storable_key(key: str) -> str:
+    """Gives an event's key as every database can hold it: what a caller has put into it may be no Unicode, or a NUL."""
+    return key.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")[:_MAX_KEY_CHARS]
+
+
 def add_events(
     session: Session,
     events: Iterable[LostEvent],
@@ -44,7 +50,7 @@ def add_events(
     batch_id: str | None = None,
 ) -> int:
     """Gives how many of the events are to be taken in: new ones, and those told again that found no text or failed."""
-    wanted = {event.key[:300]: event for event in events}
+    wanted = {storable_key(event.key): event for event in events}
     told = session.scalars(select(InboxRow).where(InboxRow.crm == crm, InboxRow.key.in_(wanted)))
     known = {row.key: row for row in told}
     again = [row for row in known.values() if row.state in _TELLABLE_AGAIN]

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from lossnlp.deal import Deal
+from serving.crm.signed_doors import LostDeals
 from serving.problems import Problem
 
 _REFS = "#/components/schemas/{model}"
@@ -150,6 +151,14 @@ def answer_example(description: str, example: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"example": example}}}
 
 
+def stored_link() -> dict[str, Any]:
+    """Gives the link from an answer to where it can be read again."""
+    parameters = {"assessment_id": "$response.body#/id"}
+    described = "The stored answer, with the state of its write-back."
+    operation = "get_assessment_v1_assessments__assessment_id__get"
+    return {"links": {"stored": {"operationId": operation, "parameters": parameters, "description": described}}}
+
+
 def deal_body() -> dict[str, Any]:
     """Gives the request body of one deal; bodies are read by hand, so the description is too."""
     schema = {"oneOf": [{"$ref": _REFS.format(model=name)} for name in ("DealRequest", "ShortRequest")]}
@@ -182,7 +191,9 @@ def describe_api(app: FastAPI, *, max_items: int) -> dict[str, Any]:
 
 def _request_schemas(max_items: int) -> dict[str, Any]:
     """Gives the schemas of what comes in, cut from the model that checks it."""
-    _, parts = models_json_schema([(Deal, "validation"), (Problem, "serialization")], ref_template=_REFS)
+    _, parts = models_json_schema(
+        [(Deal, "validation"), (LostDeals, "validation"), (Problem, "serialization")], ref_template=_REFS
+    )
     schemas: dict[str, Any] = parts["$defs"]
     deal = schemas.pop("Deal")
     fields = deal["properties"]

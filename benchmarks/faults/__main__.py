@@ -57,7 +57,7 @@ def run(kind: Kind, count: int, faults: int, *, seed: int, log_file: Path | None
         injected = _inject(world, callers, faults, telling=telling)
         telling.join()
         with closing(world.database()) as database:
-            left = _settle(world, database)
+            left = settle(world, database)
             found = count_faults(world, callers, database)
     sizes = {"database": kind, "deals": count, "faults": sum(injected.values()), "servers": SERVERS, "workers": WORKERS}
     spent = {"seconds": round(time.monotonic() - started_s, 1), "seed": seed, "own_disk": world.has_own_disk}
@@ -77,7 +77,7 @@ def _inject(world: World, callers: Callers, faults: int, *, telling: Thread) -> 
     return injected
 
 
-def _settle(world: World, database: Database) -> int:
+def settle(world: World, database: Database) -> int:
     """Gives what is still open after leases and pauses have run out: the clock is set ahead, step by step, as days pass."""
     until_s = time.monotonic() + _MOST_S
     left = _count_open(database)

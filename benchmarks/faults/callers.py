@@ -36,6 +36,7 @@ class Callers:
         told: Deals that the door has accepted.
         wrong: Deals that were answered with another's result.
         answers: How often each status came; 0 stands for no answer.
+        lock: Held while any of these changes.
     """
 
     ports: Sequence[int]
@@ -43,13 +44,13 @@ class Callers:
     told: set[str] = field(default_factory=set)
     wrong: set[str] = field(default_factory=set)
     answers: Counter[int] = field(default_factory=Counter)
-    _lock: Lock = field(default_factory=Lock)
+    lock: Lock = field(default_factory=Lock)
     _own: local = field(default_factory=local)
 
     @property
     def accepted(self) -> set[str]:
         """The deals that the service has said it has."""
-        with self._lock:
+        with self.lock:
             return self.told | self.ids.keys()
 
     def tell_all(self, deals: Sequence[KnownDeal]) -> None:
@@ -72,14 +73,14 @@ class Callers:
 
     def _ask(self, deal: KnownDeal) -> None:
         answer = self._until_accepted("/v1/assessments", json.dumps(as_request(deal)).encode(), is_signed=False)
-        with self._lock:
+        with self.lock:
             self.ids.setdefault(deal.id, set()).add(answer["id"])
             self.wrong.update([] if deal.is_answer(answer) else [deal.id])
 
     def _tell_door(self, deal: KnownDeal) -> None:
         body = json.dumps({"id": f"event-{deal.number}", "deals": [{"id": deal.id}]}).encode()
         self._until_accepted("/doors/deals", body, is_signed=True)
-        with self._lock:
+        with self.lock:
             self.told.add(deal.id)
 
     def _leave(self, deal: KnownDeal) -> None:
@@ -118,5 +119,5 @@ class Callers:
         return client
 
     def _count(self, status: int) -> None:
-        with self._lock:
+        with self.lock:
             self.answers[status] += 1

@@ -25,15 +25,15 @@ _MIB = b"\0" * 1024 * 1024
 
 
 def _kill_server(world: World) -> None:
-    world.restart(world.luck.randrange(SERVERS))
+    world.restart(world.choose(0, SERVERS))
 
 
 def _kill_worker(world: World) -> None:
-    world.restart(SERVERS + world.luck.randrange(WORKERS))
+    world.restart(world.choose(SERVERS, SERVERS + WORKERS))
 
 
 def _pause(world: World, *, low: int, high: int) -> None:
-    victim = world.ids[world.luck.randrange(low, high)]
+    victim = world.ids[world.choose(low, high)]
     os.kill(victim, signal.SIGSTOP)
     time.sleep(_PAUSED_S)
     os.kill(victim, signal.SIGCONT)

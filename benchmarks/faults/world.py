@@ -45,6 +45,7 @@ class World:
         postgres: The database's server; None for a file.
         luck: Chooses victims.
         ids: Of the processes, servers first.
+        spared: Places of processes that no fault befalls.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class World:
     postgres: PostgresServer | None
     luck: random.Random
     ids: list[int] = field(default_factory=list)
+    spared: frozenset[int] = frozenset()
 
     def start_all(self) -> None:
         """Starts servers and workers, and waits until the servers listen."""
@@ -69,6 +71,10 @@ class World:
         """Kills a process and starts it anew."""
         self.host.kill(self.ids[place])
         self.ids[place] = self.host.start("server", self.ports[place]) if place < SERVERS else self.host.start("worker")
+
+    def choose(self, low: int, high: int) -> int:
+        """Gives the place of a victim among those from `low` up to `high`."""
+        return self.luck.choice([place for place in range(low, high) if place not in self.spared])
 
     def jump(self, seconds: float) -> None:
         """Sets the workers' clock, ahead or back, by so many of its seconds."""

@@ -50,6 +50,10 @@ def test_unknown_fields_are_ignored_quietly() -> None:
             {"deal": {"id": "d-1", "amount": -5}, "documents": [{"id": "n", "kind": "rep_note", "text": "x"}]},
             "deal.amount",
         ),
+        (
+            {"deal": {"id": "d-1", "amount": False}, "documents": [{"id": "n", "kind": "rep_note", "text": "x"}]},
+            "deal.amount",
+        ),
     ],
 )
 def test_bad_request_names_the_field(bad: dict[str, object], field: str) -> None:

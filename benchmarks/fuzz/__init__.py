@@ -1,0 +1,1 @@
+"""The readers of transcripts and webhooks under bytes that coverage leads to."""
