@@ -10,7 +10,7 @@ from pydantic import Field
 from lossnlp.bundle import Bundle
 from lossnlp.deal import Frozen
 from lossnlp.errors import BundleError
-from training.quantize import Storage
+from training.storage import Storage
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from lossnlp.taxonomy import Taxonomy, write_taxonomy
 from training.network import LossNetwork, TokenReader
-from training.quantize import GROUP_SIZE, Storage
+from training.quantize import GROUP_SIZE
+from training.storage import Storage
 
 _NUMBERED = re.compile(r"(?<![\w/.])[A-Z][A-Za-z]*_\d+(?![\w/.])")
 # Small tables whose rows are no multiple of a group, or that are few.

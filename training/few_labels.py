@@ -21,7 +21,8 @@ from training.corpus import CorpusError
 from training.examples import Example
 from training.linear_heads import Array, Gold, LinearHeads, fit_probe, fit_prototypes
 from training.network import LossNetwork
-from training.quantize import AS_LEARNED, Storage, round_to_4_bit
+from training.quantize import round_to_4_bit, stored_in_4_bits
+from training.storage import AS_LEARNED, Storage
 from training.vectors import DealVectors, put_heads, view_rows
 
 STAGES = ("prototype", "probe", "contrast")
@@ -239,7 +240,7 @@ def _tuned_vectors(
 
 
 def _store_small(network: LossNetwork, course: Course) -> None:
-    round_to_4_bit(course.storage.in_4_bits(network.reader.encoder))
+    round_to_4_bit(stored_in_4_bits(network.reader.encoder, course.storage))
 
 
 def gold_of(examples: Sequence[Example]) -> Gold:

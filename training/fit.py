@@ -22,7 +22,7 @@ from training.encoders import layers_of
 from training.examples import Example
 from training.network import LossNetwork, make_batch
 from training.objective import Objective
-from training.quantize import FourBitWeights, round_to_4_bit
+from training.quantize import FourBitWeights, round_to_4_bit, stored_in_4_bits
 from training.schedule import warm_then_down
 
 _CLIP_NORM = 1.0
@@ -140,7 +140,7 @@ class _Run:
         self._examples = examples
         self._objective = Objective(config, network.layout)
         self.optimizer = AdamW(_parameter_groups(network, config), fused=True)
-        small = config.storage.in_4_bits(network.reader.encoder)
+        small = stored_in_4_bits(network.reader.encoder, config.storage)
         self.stored_small = [weight for weight in small if weight.requires_grad]
         round_to_4_bit(weight for weight in small if not weight.requires_grad)
         self.average = _Average(network, steps=config.averaged_steps)

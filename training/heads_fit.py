@@ -28,8 +28,9 @@ from training.few_labels import FewTexts, Folds, Tried, first_as_good, gold_of, 
 from training.material import Material
 from training.network import Batch, LossNetwork, NetworkOutput, make_batch
 from training.objective import Objective
-from training.quantize import AS_LEARNED, Storage, round_to_4_bit
+from training.quantize import round_to_4_bit, stored_in_4_bits
 from training.schedule import warm_then_down
+from training.storage import AS_LEARNED, Storage
 from training.vectors import parts_of_like_length
 
 # What corpus deals teach beside own ones, from the most on: of which targets they are silent.
@@ -46,8 +47,6 @@ _DEALS_A_STEP = 16
 _CLIP_NORM = 1.0
 _OF_THE_WAY = 0.7
 _FEWEST_GROUPS = 6
-
-Weights = Mapping[str, Tensor]
 
 
 def is_for_heads(config: TrainConfig, material: Material, bundle: Path | None) -> bool:
@@ -115,7 +114,7 @@ def read_tokens(network: LossNetwork, examples: Sequence[Example], *, storage: S
         examples: The deals, in the order that is given back.
         storage: How the encoder will be stored; what goes into 4 bits is rounded before it reads.
     """
-    round_to_4_bit(storage.in_4_bits(network.reader.encoder))
+    round_to_4_bit(stored_in_4_bits(network.reader.encoder, storage))
     network.eval()
     found: dict[int, Tensor] = {}
     bar = tqdm(total=len(examples), desc="reading tokens", disable=None, unit="deal")
@@ -209,9 +208,8 @@ def fit_heads(network: LossNetwork, deals: ReadDeals, *, config: TrainConfig) ->
     Source: Wortsman et al. 2022, "Robust Fine-Tuning of Zero-Shot Models"; docs/decisions/0026-verdicts-teach-the-heads.md.
     """
     torch.manual_seed(config.seed)
-    begun = [weight.detach().clone() for weight in _learning(network)]
     objective = Objective(config, network.layout)
-    learning = _learning(network)
+    learning, begun = _learning(network), _kept(network)
     optimizer = AdamW(learning, lr=_RATE, weight_decay=config.weight_decay)
     steps = [step for number in range(_PASSES) for step in _steps(len(deals), seed=config.seed * 1_000 + number)]
     schedule = LambdaLR(optimizer, warm_then_down(len(steps), config.warmup))
@@ -260,13 +258,11 @@ def probability_of_primary(network: LossNetwork, deals: ReadDeals) -> NDArray[np
     return np.array(found)
 
 
-def _kept(network: LossNetwork) -> tuple[Weights, Weights]:
+def _kept(network: LossNetwork) -> list[Tensor]:
     """Gives a copy of what a fit of the heads changes."""
-    modules = network.reader.head, network.mixing
-    head, mixing = ({name: weight.clone() for name, weight in one.state_dict().items()} for one in modules)
-    return head, mixing
+    return [weight.detach().clone() for weight in _learning(network)]
 
 
-def _put_back(network: LossNetwork, kept: tuple[Weights, Weights]) -> None:
-    network.reader.head.load_state_dict(kept[0])
-    network.mixing.load_state_dict(kept[1])
+def _put_back(network: LossNetwork, kept: Sequence[Tensor]) -> None:
+    for weight, before in zip(_learning(network), kept, strict=True):
+        weight.data.copy_(before)

@@ -166,13 +166,13 @@ def make_config(asked: argparse.Namespace, bundle: Path | None) -> TrainConfig:
         "layers": asked.layers,
         "epochs": asked.epochs or (_PASSES_FROM_BUNDLE if bundle else TrainConfig().epochs),
         "quantization": asked.quantization,
-        "table": asked.table or (_stored_table(bundle) if bundle else TrainConfig().table),
+        "table": asked.table or TrainConfig().table,
         "seed": asked.seed,
         "device": asked.device,
         "learns": asked.learn if bundle else "whole",
         "few_labels": "off" if asked.smoke and asked.few_labels == "auto" else asked.few_labels,
     }
-    config = TrainConfig.model_validate(given | (_from_bundle(bundle, given["epochs"]) if bundle else {}))
+    config = TrainConfig.model_validate(given | (_from_bundle(bundle, given["epochs"], asked.table) if bundle else {}))
     return smoke_config(config) if asked.smoke else config
 
 
@@ -198,20 +198,24 @@ def _check_options(asked: argparse.Namespace) -> None:
             raise OptionError(f"--{name.replace('_', '-')} goes with own deals; give --data or --verdicts.", field=name)
 
 
-def _from_bundle(folder: Path, epochs: int) -> dict[str, object]:
+def _from_bundle(folder: Path, epochs: int, table: str | None) -> dict[str, object]:
     bundle = read_bundle(folder)
     graph = bundle.path("encoder.xml").read_text(encoding="utf-8")
     layers = 0
     while f".layer.{layers}." in graph:
         layers += 1
     manifest = bundle.manifest
-    start = {"start": f"bundle {manifest.version}", "encoder": manifest.encoder, "layers": layers}
+    start = {
+        "start": f"bundle {manifest.version}",
+        "encoder": manifest.encoder,
+        "layers": layers,
+        "table": table or _stored_table(graph),
+    }
     return {**_GENTLE, **start, "max_tokens": manifest.max_tokens, "quantized_epochs": epochs}
 
 
-def _stored_table(folder: Path) -> str:
-    """Gives the kind of numbers that the bundle's table of word pieces is stored in."""
-    graph = read_bundle(folder).path("encoder.xml").read_text(encoding="utf-8")
+def _stored_table(graph: str) -> str:
+    """Gives the kind of numbers that the table of word pieces in a bundle's graph is stored in."""
     found = _TABLE.search(graph)
     return "int4" if found and found[1] in ("i4", "u4") else "int8"
 

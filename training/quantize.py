@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from training.storage import Storage
 
 GROUP_SIZE = 64
 _LOWEST, _HIGHEST = -8, 7
@@ -44,36 +45,21 @@ def round_to_4_bit(weights: Iterable[nn.Parameter]) -> None:
         weight.data = rounded_to_4_bit(weight.data)
 
 
-@dataclass(frozen=True)
-class Storage:
-    """How the weights of an encoder are stored.
-
-    Args:
-        layers: "int4", "int8" or "none" (16-bit floats).
-        table: The table of word pieces where the layers are in 4 bits: "int4" or "int8".
-    """
-
-    layers: str = "none"
-    table: str = "int4"
-
-    def in_4_bits(self, encoder: PreTrainedModel) -> list[nn.Parameter]:
-        """Gives the weights of the encoder that the export stores in 4 bits: linear layers and, where it is asked, the table."""
-        if self.layers != "int4":
-            return []
-        linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
-        table = [encoder.get_input_embeddings()] if self.table == "int4" else []
-        matrices = [module.get_parameter("weight") for module in (*table, *linear)]
-        return [weight for weight in matrices if weight.shape[1] % GROUP_SIZE == 0]
-
-
-AS_LEARNED = Storage()
+def stored_in_4_bits(encoder: PreTrainedModel, storage: Storage) -> list[nn.Parameter]:
+    """Gives the weights of the encoder that the export stores in 4 bits: linear layers and, where it is asked, the table of word pieces."""
+    if storage.layers != "int4":
+        return []
+    linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
+    table = [encoder.get_input_embeddings()] if storage.table == "int4" else []
+    matrices = [module.get_parameter("weight") for module in (*table, *linear)]
+    return [weight for weight in matrices if weight.shape[1] % GROUP_SIZE == 0]
 
 
 class FourBitWeights:
     """Weights that can be swapped for their 4-bit values and back, in memory that is taken once.
 
     Args:
-        weights: From `Storage.in_4_bits`.
+        weights: From `stored_in_4_bits`.
     """
 
     def __init__(self, weights: Sequence[nn.Parameter]) -> None:

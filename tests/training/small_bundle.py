@@ -16,7 +16,7 @@ from training.encoders import make_small_encoder
 from training.export import export_network
 from training.learned import write_learned
 from training.network import LossNetwork
-from training.quantize import Storage
+from training.storage import Storage
 
 
 def write_small_bundle(folder: Path, *, margin: float = 2.0) -> Path:

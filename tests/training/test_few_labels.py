@@ -34,7 +34,7 @@ from training.material import Material, Sources, own_material
 from training.metrics import Judged, evaluate
 from training.network import LossNetwork, make_batch
 from training.options import make_config, read_arguments
-from training.quantize import Storage
+from training.storage import Storage
 from training.train import Places, Ways, run
 from training.vectors import DealVectors, put_heads
 

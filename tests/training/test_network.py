@@ -11,7 +11,8 @@ from training.encoders import make_small_encoder
 from training.examples import ExampleMaker
 from training.network import LossNetwork, SharedDropout, keep_strongest, like_length, make_batch
 from training.objective import Objective
-from training.quantize import FourBitWeights, Storage, rounded_to_4_bit
+from training.quantize import FourBitWeights, rounded_to_4_bit, stored_in_4_bits
+from training.storage import Storage
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_four_bit_rounding_is_idempotent() -> None:
 
 
 def test_full_weights_return_after_a_step(network: LossNetwork) -> None:
-    weights = Storage("int4").in_4_bits(network.reader.encoder)
+    weights = stored_in_4_bits(network.reader.encoder, Storage("int4"))
     before = [weight.clone() for weight in weights]
     with FourBitWeights(weights).swapped_in():
         assert not torch.equal(weights[0], before[0])

@@ -13,8 +13,9 @@ from training.encoders import make_small_encoder
 from training.export import export_network
 from training.network import LossNetwork
 from training.options import make_config, read_arguments
-from training.quantize import Storage
+from training.quantize import stored_in_4_bits
 from training.starting import rebuild_network
+from training.storage import Storage
 
 TAXONOMY = get_default_taxonomy()
 pytestmark = pytest.mark.filterwarnings("ignore")  # the export goes through three libraries that warn of each other
@@ -53,6 +54,6 @@ def test_a_run_stores_the_table_as_its_bundle_does(tmp_path: Path, table: str) -
 def test_the_table_stays_out_of_4_bits_where_it_is_asked() -> None:
     encoder = make_small_encoder(30_527)
     table = encoder.get_input_embeddings().weight
-    assert any(weight is table for weight in Storage("int4", "int4").in_4_bits(encoder))
-    assert not any(weight is table for weight in Storage("int4", "int8").in_4_bits(encoder))
-    assert not Storage("int8").in_4_bits(encoder)
+    assert any(weight is table for weight in stored_in_4_bits(encoder, Storage("int4", "int4")))
+    assert not any(weight is table for weight in stored_in_4_bits(encoder, Storage("int4", "int8")))
+    assert not stored_in_4_bits(encoder, Storage("int8"))
