@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import func, select
@@ -77,6 +78,11 @@ def _count_attempts(session: Session, since_at: datetime) -> dict[str, int]:
     return dict(session.execute(query).all())
 
 
+def shared_gauge(registry: CollectorRegistry, name: str, words: str, *labels: str) -> Gauge:
+    """Gives a gauge of what all processes share: the one that looked last knows best."""
+    return Gauge(name, words, labels, registry=registry, multiprocess_mode="mostrecent")
+
+
 class BacklogGauges:
     """Shows what waits; the process that looked last knows best.
 
@@ -85,9 +91,7 @@ class BacklogGauges:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, words: str, *labels: str) -> Gauge:
-            return Gauge(name, words, labels, registry=registry, multiprocess_mode="mostrecent")
-
+        gauge = partial(shared_gauge, registry)
         self._write_backs = gauge("lossnlp_write_backs", "Write-backs by state.", "state")
         self._write_back_s = gauge(
             "lossnlp_write_back_oldest_due_seconds",

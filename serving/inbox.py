@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from serving.crm.protocol import LostEvent
 from serving.door_settings import DoorName
+from serving.leases import is_ripe
 from serving.tables import InboxRow, cut_error
 
 RETRY_AFTER_S = (30, 120, 600, 3_600, 21_600)
@@ -82,10 +83,8 @@ def claim_events(session: Session, *, crm: str, at: datetime, lease_s: float, li
 
 
 def _is_claimable(crm: str, at: datetime) -> ColumnElement[bool]:
-    # A clock that has been set back since may have dated an event ahead of it; none waits longer than the longest pause
-    is_beyond_any_pause = InboxRow.due_at > at + timedelta(seconds=max(RETRY_AFTER_S))
-    is_ripe = or_(InboxRow.due_at <= at, InboxRow.due_at <= InboxRow.received_at, is_beyond_any_pause)
-    is_due = and_(InboxRow.crm == crm, InboxRow.state == "due", is_ripe)
+    ripe = is_ripe(InboxRow.due_at, InboxRow.received_at, at=at, longest_pause_s=max(RETRY_AFTER_S))
+    is_due = and_(InboxRow.crm == crm, InboxRow.state == "due", ripe)
     is_orphaned = and_(InboxRow.crm == crm, InboxRow.state == "taking", InboxRow.leased_until_at <= at)
     return or_(is_due, is_orphaned)
 

@@ -1,13 +1,34 @@
-"""When a lease may be taken over: a clock that has jumped says nothing about how long another worker has held one."""
+"""What is due, and when a lease may be taken over, by a clock that may have jumped since something was dated by it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
+from sqlalchemy import ColumnElement, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
 _TOLERATED_S = 60.0
+
+
+def is_ripe(
+    due_at: InstrumentedAttribute[datetime],
+    made_at: InstrumentedAttribute[datetime],
+    *,
+    at: datetime,
+    longest_pause_s: float,
+) -> ColumnElement[bool]:
+    """Gives the condition that a row is due by this clock, or that a clock which has been set back since has dated it ahead of it.
+
+    Args:
+        due_at: When it is due.
+        made_at: When it was made; what is due then was never put off.
+        at: The moment.
+        longest_pause_s: The longest that anything is put off, in seconds.
+    """
+    return or_(due_at <= at, due_at <= made_at, due_at > at + timedelta(seconds=longest_pause_s))
 
 
 class ClockWatch:

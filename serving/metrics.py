@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from math import nan
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.backlog import BacklogGauges
+from serving.backlog import BacklogGauges, shared_gauge
 from serving.load.counts import LoadCounts
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -65,21 +66,18 @@ class Metrics:
         self.load = LoadCounts(self._registry)
         self.backlog = BacklogGauges(self._registry)
 
-    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
-        """Gives a gauge of what all processes share: the one that looked last knows best."""
-        return Gauge(name, words, labels, registry=self._registry, multiprocess_mode="mostrecent")
-
     def _add_drift_gauges(self) -> None:
-        self._drift_p = self._gauge(
+        gauge = partial(shared_gauge, self._registry)
+        self._drift_p = gauge(
             "lossnlp_drift_p",
             "How likely a difference as large is where nothing has changed, by feature, at the newest weekly look; NaN where too few "
             "deals have a value.",
             "feature",
         )
-        self._drift_alarm = self._gauge(
+        self._drift_alarm = gauge(
             "lossnlp_drift_alarm", "Whether the newest weekly look found a clear change, by feature.", "feature"
         )
-        self._drift_looked_at = self._gauge(
+        self._drift_looked_at = gauge(
             "lossnlp_drift_looked_at_seconds", "When the newest weekly look was taken, as Unix time; 0 where none was."
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from serving.crm.protocol import Fields, FieldValue, SendResult
 from serving.crm.rules import REVIEW_STATE
 from serving.errors import UnknownIdError
+from serving.leases import is_ripe
 from serving.review.waiting import WRITE_BACK_REFUSED, add_cause
 from serving.store import is_current
 from serving.tables import AssessmentRow, AttemptRow, BatchRow, VerdictRow, WriteBackRow, cut_error
@@ -111,17 +112,12 @@ def _due(crm: str, at: datetime, *, takes_over: bool = True) -> Select[WriteBack
     waits = exists().where(
         earlier.deal_id == WriteBackRow.deal_id, earlier.id < WriteBackRow.id, earlier.state.in_(OPEN)
     )
+    ripe = is_ripe(WriteBackRow.due_at, WriteBackRow.created_at, at=at, longest_pause_s=max(RETRY_AFTER_S))
+    is_due = and_(WriteBackRow.state == "due", ripe)
     is_orphaned = and_(WriteBackRow.state == "sending", WriteBackRow.leased_until_at <= at)
-    is_open = or_(_is_due(at), is_orphaned) if takes_over else _is_due(at)
+    is_open = or_(is_due, is_orphaned) if takes_over else is_due
     query = select(WriteBackRow).where(WriteBackRow.crm == crm, is_open, ~waits)
     return query.order_by(WriteBackRow.id)
-
-
-def _is_due(at: datetime) -> ColumnElement[bool]:
-    """Holds for what is due by this clock, and for what a clock that has been set back since has dated ahead of it."""
-    is_untried = WriteBackRow.due_at <= WriteBackRow.created_at
-    is_beyond_any_pause = WriteBackRow.due_at > at + timedelta(seconds=max(RETRY_AFTER_S))
-    return and_(WriteBackRow.state == "due", or_(WriteBackRow.due_at <= at, is_untried, is_beyond_any_pause))
 
 
 def _lease(session: Session, row: WriteBackRow, *, at: datetime, lease_s: float) -> Claim:

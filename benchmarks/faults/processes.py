@@ -1,24 +1,19 @@
 """Servers and workers as processes that can be killed, forked from one that has everything imported already.
 
-Run as a program, this takes one order a line on standard input: `server PORT` and `worker 0` start a process and answer with its id;
-`kill ID` and `end ID` answer once it has ended. A worker's clock runs sixty times as fast, so that leases and pauses that last minutes
-last seconds; a file says by how many seconds it has jumped.
+Run as a program, this obeys (`tests.serving.forked`): `server PORT` and `worker 0` start a process. A worker's clock
+runs sixty times as fast, so that leases and pauses that last minutes last seconds; a file says by how many seconds it has jumped.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from threading import Lock, Thread
-from traceback import print_exc
+from threading import Thread
 from typing import IO, TypeVar
 
 from fastapi import FastAPI
@@ -37,12 +32,12 @@ from serving.schema import open_database
 from serving.server import open_port, serve
 from serving.settings import load_settings
 from serving.worker import Worker, stop_on_signal
+from tests.serving.forked import ROOT, Forks, obey
 
 SPEED = 60.0
 EPOCH, JUMP_FILE, CRM_URL = "FAULTS_EPOCH", "FAULTS_JUMP_FILE", "FAULTS_CRM_URL"
 _POLL_S = 0.2
 T = TypeVar("T")
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +74,19 @@ class Host:
     """
 
     def __init__(self, variables: Mapping[str, str], log: IO[str]) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOSSNLP_")}
-        self._lock = Lock()
-        self._host = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults.processes"],
-            cwd=_ROOT,
-            env=inherited | dict(variables) | {"PYTHONPATH": str(_ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        self._forks = Forks("benchmarks.faults.processes", dict(variables) | {"PYTHONPATH": str(ROOT)}, log)
 
     def start(self, part: str, port: int = 0) -> int:
         """Gives the id of a new process."""
-        return self._order(part, port)
+        return self._forks.order(part, port)
 
     def kill(self, process_id: int) -> int:
         """Gives how a process ended that was killed at once: minus the number of the signal."""
-        return self._order("kill", process_id)
+        return self._forks.order("kill", process_id)
 
     def close(self) -> None:
         """Kills all that run."""
-        self._host.communicate(timeout=60)
-
-    def _order(self, act: str, number: int) -> int:
-        assert self._host.stdin is not None  # noqa: S101
-        assert self._host.stdout is not None  # noqa: S101
-        with self._lock:
-            self._host.stdin.write(f"{act} {number}\n")
-            self._host.stdin.flush()
-            return int(self._host.stdout.readline())
+        self._forks.close()
 
 
 @cache
@@ -152,46 +129,6 @@ def _patiently(start: Callable[[], T]) -> T:
             time.sleep(0.2)
 
 
-_PROGRAMS: Mapping[str, Callable[[int], None]] = {"server": run_server, "worker": run_worker}
-
-
-def main() -> None:
-    """Obeys until standard input ends; what still runs then is killed."""
-    children: set[int] = set()
-    stop_words(), _make_app()  # what takes long the first time is behind every process
-    try:
-        for line in sys.stdin:
-            act, number = line.split()
-            if act in _PROGRAMS:
-                answer = _fork(_PROGRAMS[act], int(number))
-                children.add(answer)
-            else:
-                answer = _kill(int(number))
-                children.discard(int(number))
-            print(answer, flush=True)
-    finally:
-        for child in children:
-            _kill(child)
-
-
-def _fork(program: Callable[[int], None], number: int) -> int:
-    """Gives the id of a process that runs the program."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        program(number)
-    except Exception:  # noqa: BLE001 (whatever it is, it belongs into the log)
-        print_exc()
-    finally:
-        os._exit(1)
-
-
-def _kill(child: int) -> int:
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
 if __name__ == "__main__":
-    main()
+    stop_words(), _make_app()  # what takes long the first time is behind every process
+    obey({"server": run_server, "worker": run_worker})

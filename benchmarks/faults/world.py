@@ -21,7 +21,7 @@ from benchmarks.faults.deals import KnownDeal
 from benchmarks.faults.processes import CRM_URL, EPOCH, JUMP_FILE, Host
 from serving.schema import migrate
 from serving.store import Database
-from tests.serving.postgres_server import PostgresServer
+from tests.serving.postgres_server import PostgresServer, running_postgres
 
 Kind = Literal["sqlite", "postgres"]
 KEY = "only-for-this-benchmark-and-long-enough"
@@ -144,13 +144,8 @@ def _disk() -> Iterator[tuple[Path, bool]]:
 @contextmanager
 def _postgres(folder: Path) -> Iterator[PostgresServer]:
     (folder / "pg").mkdir()
-    server = PostgresServer(str(folder / "pg"))
-    server.start()
-    try:
+    with running_postgres(str(folder / "pg")) as server:
         yield server
-    finally:
-        if server.is_running():
-            server.stop()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
-from serving.errors import UnknownIdError
-from serving.privacy.deal_rows import find_deal_rows
-from serving.privacy.person_search import Traces, find_traces
+from serving.privacy.deal_rows import get_deal_rows
+from serving.privacy.person_search import Traces, get_traces
 from serving.review.seal import Seal, SealError
 from serving.store import Database, now
 from serving.tables import (
@@ -38,9 +37,7 @@ def export_deal(database: Database, deal_id: str, *, seal: Seal | None) -> Told:
         UnknownIdError: Nothing here belongs to such a deal.
     """
     with database.reading() as session:
-        found = find_deal_rows(session, deal_id)
-        if not found:
-            raise UnknownIdError("No row belongs to a deal with this id; give the CRM's id of the deal.")
+        found = get_deal_rows(session, deal_id)
         tables = {table.name: [_told(row, seal) for row in rows] for table, rows in found.items()}
     return {"about": {"deal": deal_id}, "made_at": now().isoformat(timespec="seconds"), "tables": tables}
 
@@ -57,9 +54,7 @@ def export_person(database: Database, named: list[str], *, seal: Seal | None) ->
         UnknownIdError: Nothing here names them.
     """
     with database.reading() as session:
-        traces = find_traces(session, named, seal)
-        if not (traces.places or traces.sealed or traces.accounts):
-            raise UnknownIdError("Nothing here names this person; give the name as the CRM or the texts write it.")
+        traces = get_traces(session, named, seal)
         return {
             "about": {"person": named},
             "made_at": now().isoformat(timespec="seconds"),

@@ -11,8 +11,7 @@ from sqlalchemy import RowMapping, select
 
 from serving import inbox, outbox
 from serving.audit.by_command import record_in
-from serving.errors import UnknownIdError
-from serving.privacy.deal_rows import DealRows, delete_rows, find_deal_rows
+from serving.privacy.deal_rows import DealRows, delete_rows, get_deal_rows
 from serving.privacy.proof import ErasureError, Proof, clear_traces, keyed_digest
 from serving.privacy.words import find_rows, text_columns
 from serving.store import Database, now
@@ -38,9 +37,7 @@ def erase_deal(database: Database, var_dir: Path, deal_id: str, *, apply: bool) 
     about = f"deal {keyed_digest(var_dir, deal_id)}"
     with database.writing() as session:
         session.execute(select(DealRow.id).where(DealRow.id == deal_id).with_for_update())
-        rows = find_deal_rows(session, deal_id)
-        if not rows:
-            raise UnknownIdError("No row belongs to a deal with this id; give the CRM's id of the deal.")
+        rows = get_deal_rows(session, deal_id)
         counts = Counter({table.name: len(found) for table, found in rows.items()})
         if not apply:
             return Proof(about, now(), is_done=False, deleted=counts)

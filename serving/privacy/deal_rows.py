@@ -9,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, RowMapping, Select, delete, false,
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Session
 
+from serving.errors import UnknownIdError
 from serving.tables import DealRow, Table
 
 DealRows = Mapping[SqlTable, Sequence[RowMapping]]
@@ -23,6 +24,18 @@ def find_deal_rows(session: Session, deal_id: str) -> DealRows:
         if rows:
             found[table] = rows
     return found
+
+
+def get_deal_rows(session: Session, deal_id: str) -> DealRows:
+    """Gives the same of a deal that has any.
+
+    Raises:
+        UnknownIdError: Nothing here belongs to such a deal.
+    """
+    rows = find_deal_rows(session, deal_id)
+    if not rows:
+        raise UnknownIdError("No row belongs to a deal with this id; give the CRM's id of the deal.")
+    return rows
 
 
 def delete_rows(session: Session, rows: DealRows) -> None:

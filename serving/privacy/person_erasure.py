@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from serving import outbox
 from serving.audit.by_command import record_in
-from serving.errors import UnknownIdError
 from serving.privacy.deal_erasure import count_columns
 from serving.privacy.kinds import drop_write_backs
 from serving.privacy.person_name import PersonName
-from serving.privacy.person_search import Place, Traces, find_traces
+from serving.privacy.person_search import Place, Traces, find_traces, get_traces
 from serving.privacy.proof import ErasureError, Proof, clear_traces, keyed_digest
 from serving.privacy.words import covered, text_columns
 from serving.review.seal import Seal
@@ -53,9 +52,7 @@ def erase_person(database: Database, var_dir: Path, named: list[str], *, seal: S
     """
     about = f"person {keyed_digest(var_dir, named[0])}"
     with database.writing() as session:
-        traces = find_traces(session, named, seal)
-        if not (traces.places or traces.sealed or traces.accounts):
-            raise UnknownIdError("Nothing here names this person; give the name as the CRM or the texts write it.")
+        traces = get_traces(session, named, seal)
         deleted, changed = _counts(traces)
         if not apply:
             return Proof(about, now(), is_done=False, deleted=deleted, changed=changed, unsearched=traces.unsearched)

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Session
 
+from serving.errors import UnknownIdError
 from serving.privacy.deal_rows import find_deal_rows, key_of
 from serving.privacy.person_name import PersonName
 from serving.privacy.words import find_rows, has_meant, text_columns
@@ -62,6 +63,18 @@ def find_traces(session: Session, named: list[str], seal: Seal | None, *, within
         places |= {(table, key_of(table, row)): row for table, row in _near_rows(session, deal_id, traces.name)}
     traces.places = [(table, row) for (table, _), row in places.items()]
     traces.sealed = _find_sealed_of(session, traces.deals)
+    return traces
+
+
+def get_traces(session: Session, named: list[str], seal: Seal | None) -> Traces:
+    """Gives the same of a person who is named somewhere.
+
+    Raises:
+        UnknownIdError: Nothing here names them.
+    """
+    traces = find_traces(session, named, seal)
+    if not (traces.places or traces.sealed or traces.accounts):
+        raise UnknownIdError("Nothing here names this person; give the name as the CRM or the texts write it.")
     return traces
 
 

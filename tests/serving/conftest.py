@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from serving.schema import migrate
 from serving.settings import Settings
 from serving.store import Database
 from serving.tables import Table
-from tests.serving.postgres_server import PostgresServer, has_postgres
+from tests.serving.postgres_server import PostgresServer, has_postgres, running_postgres
 
 KEY = "test-key-that-is-long-enough"
 _WORDS = {
@@ -116,16 +117,23 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+@contextmanager
+def open_postgres() -> Iterator[PostgresServer]:
+    """Gives a PostgreSQL server of a test's own; skips where there is none to be had."""
     pytest.importorskip("psycopg")
     if not has_postgres():
         pytest.skip("no PostgreSQL server program on this machine")
-    with tempfile.TemporaryDirectory(prefix="lossnlp-pg-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(folder)
-        server.start()
+    with (
+        tempfile.TemporaryDirectory(prefix="lossnlp-pg-", ignore_cleanup_errors=True) as folder,
+        running_postgres(folder) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with open_postgres() as server:
         yield server.url
-        server.stop()
 
 
 @pytest.fixture(scope="session")

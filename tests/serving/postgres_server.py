@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own."""
+"""A PostgreSQL server of a test's or a benchmark's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def has_postgres() -> bool:
@@ -48,3 +50,15 @@ class PostgresServer:
     def _run(self, program: str, *words: str) -> None:
         command = [shutil.which(program) or program, "-D", f"{self._folder}/data", *words]
         subprocess.run(command, check=True, capture_output=True, cwd=self._folder, user=self._user)
+
+
+@contextmanager
+def running_postgres(folder: str) -> Iterator[PostgresServer]:
+    """Gives a server that runs over a folder, and ends it where nothing has ended it before."""
+    server = PostgresServer(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.is_running():
+            server.stop()

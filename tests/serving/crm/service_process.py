@@ -1,21 +1,14 @@
 """Server and worker of a service as processes that a test can kill, and the test's hold on them.
 
-Run as a program, this takes one order for each line on standard input. `server PORT`, `worker SECONDS` and `once SECONDS` start a
-process and answer with its id; `kill ID` and `wait ID` answer with how it ended. The seconds are those by which a worker's clock is
-ahead: leases of a killed one are over for the next. Each process is forked from this one, which has everything imported already.
+Run as a program, this obeys (`tests.serving.forked`): `server PORT`, `worker SECONDS` and `once SECONDS` start a process. The seconds are
+those by which a worker's clock is ahead: leases of a killed one are over for the next.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from threading import Thread
-from traceback import print_exc
 from typing import IO, Literal
 
 from serving.app import create_app, require_start
@@ -32,10 +25,10 @@ from serving.settings import load_settings
 from serving.store import now
 from serving.worker import LEASE_S, Worker, stop_on_signal
 from tests.serving.conftest import KeywordAssessor
+from tests.serving.forked import Forks, obey
 
 Part = Literal["server", "worker"]
 POLL_S = 0.02
-ROOT = Path(__file__).parents[3]
 
 
 class Service:
@@ -48,16 +41,7 @@ class Service:
     """
 
     def __init__(self, variables: dict[str, str], *, port: int, log: IO[str]) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOSSNLP_")}
-        self._host = subprocess.Popen(
-            [sys.executable, "-m", "tests.serving.crm.service_process"],
-            cwd=ROOT,
-            env=inherited | variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        self._forks = Forks("tests.serving.crm.service_process", variables, log)
         self._port = port
         self._running: dict[Part, int] = {}
         self._lives = 0
@@ -65,29 +49,22 @@ class Service:
     def start(self, part: Part) -> None:
         """Starts it where it does not run."""
         if part not in self._running:
-            self._running[part] = self._order(part, self._port if part == "server" else self._next_ahead_s())
+            self._running[part] = self._forks.order(part, self._port if part == "server" else self._next_ahead_s())
 
     def kill(self, part: Part) -> int:
         """Gives minus the number of the signal that ended it, or the code that it had ended with before."""
-        return self._order("kill", self._running.pop(part))
+        return self._forks.order("kill", self._running.pop(part))
 
     def work_to_the_end(self) -> int:
         """Gives the code that a worker ends with which stops when nothing is due."""
-        return self._order("wait", self._order("once", self._next_ahead_s()))
+        return self._forks.order("wait", self._forks.order("once", self._next_ahead_s()))
 
     def close(self) -> None:
-        self._host.communicate(timeout=60)
+        self._forks.close()
 
     def _next_ahead_s(self) -> int:
         self._lives += 1
         return self._lives * 5 * int(LEASE_S)
-
-    def _order(self, act: str, number: int) -> int:
-        assert self._host.stdin is not None
-        assert self._host.stdout is not None
-        self._host.stdin.write(f"{act} {number}\n")
-        self._host.stdin.flush()
-        return int(self._host.stdout.readline())
 
 
 def run_server(port: int) -> None:
@@ -136,46 +113,5 @@ _PROGRAMS: Mapping[str, Callable[[int], None]] = {
 }
 
 
-def main() -> None:
-    """Obeys until standard input ends; what still runs then is killed."""
-    children: set[int] = set()
-    try:
-        for line in sys.stdin:
-            act, number = line.split()
-            if act in _PROGRAMS:
-                answer = _fork(_PROGRAMS[act], int(number))
-                children.add(answer)
-            else:
-                answer = _end(int(number), is_killed=act == "kill")
-                children.discard(int(number))
-            print(answer, flush=True)  # noqa: T201 (the test reads it)
-    finally:
-        for child in children:
-            _end(child, is_killed=True)
-
-
-def _fork(program: Callable[[int], None], number: int) -> int:
-    """Gives the id of a process that runs the program."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        program(number)
-        code = 0
-    except Exception:  # noqa: BLE001 (whatever it is, it belongs into the log of the test)
-        print_exc()
-    finally:
-        os._exit(code)
-
-
-def _end(child: int, *, is_killed: bool) -> int:
-    """Gives the code that a process ended with: minus the number of the signal where one has ended it."""
-    if is_killed:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
 if __name__ == "__main__":
-    main()
+    obey(_PROGRAMS)

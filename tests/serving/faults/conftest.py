@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from serving.schema import migrate
+from tests.serving.conftest import open_postgres
 from tests.serving.faults.killed_process import Killed
-from tests.serving.postgres_server import PostgresServer, has_postgres
+from tests.serving.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,6 @@ def killed() -> Iterator[Killed]:
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
-    pytest.importorskip("psycopg")
-    if not has_postgres():
-        pytest.skip("no PostgreSQL server program on this machine")
-    with tempfile.TemporaryDirectory(prefix="lossnlp-pg-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(folder)
-        server.start()
+    with open_postgres() as server:
         migrate(server.url)
         yield server
-        if server.is_running():
-            server.stop()
